@@ -1,0 +1,203 @@
+import { z } from 'zod'
+
+// The slim shapes: of each kind the fields that some actor uses, under Kubernetes' own names. Parsing an object of
+// the API with one of them is the projection: what is not named here is dropped. So the records on OBJECTS, a
+// `kubectl get -o json` List and the simulated cluster's answers are all read by the same schemas.
+
+const strings = z.record(z.string(), z.string())
+const Quantity = z.union([z.string(), z.number()])
+const quantities = z.record(z.string(), Quantity)
+
+export const OwnerReference = z.object({
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  controller: z.boolean().optional(),
+})
+export type OwnerReference = z.infer<typeof OwnerReference>
+
+export const ObjectMeta = z.object({
+  name: z.string(),
+  namespace: z.string().optional(),
+  uid: z.string().default(''),
+  resourceVersion: z.string().default(''),
+  creationTimestamp: z.string().nullish(),
+  deletionTimestamp: z.string().optional(),
+  labels: strings.optional(),
+  annotations: strings.optional(),
+  ownerReferences: z.array(OwnerReference).optional(),
+})
+export type ObjectMeta = z.infer<typeof ObjectMeta>
+
+export const LabelSelectorRequirement = z.object({ key: z.string(), operator: z.string(), values: z.array(z.string()).optional() })
+export const LabelSelector = z.object({
+  matchLabels: strings.optional(),
+  matchExpressions: z.array(LabelSelectorRequirement).optional(),
+})
+export type LabelSelector = z.infer<typeof LabelSelector>
+
+export const Taint = z.object({ key: z.string(), value: z.string().optional(), effect: z.string() })
+export type Taint = z.infer<typeof Taint>
+
+export const Toleration = z.object({
+  key: z.string().optional(),
+  operator: z.string().optional(),
+  value: z.string().optional(),
+  effect: z.string().optional(),
+})
+export type Toleration = z.infer<typeof Toleration>
+
+export const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional() })
+
+export const Node = z.object({
+  kind: z.literal('Node'),
+  metadata: ObjectMeta,
+  spec: z
+    .object({ providerID: z.string().optional(), unschedulable: z.boolean().optional(), taints: z.array(Taint).optional() })
+    .default({}),
+  status: z.object({ allocatable: quantities.default({}), conditions: z.array(Condition).optional() }).default({ allocatable: {} }),
+})
+export type Node = z.infer<typeof Node>
+
+const Container = z.object({
+  name: z.string(),
+  resources: z.object({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
+  restartPolicy: z.string().optional(),
+  ports: z
+    .array(z.object({ hostPort: z.number().optional(), protocol: z.string().optional(), hostIP: z.string().optional() }))
+    .optional(),
+})
+
+export const NodeSelectorTerm = z.object({
+  matchExpressions: z.array(LabelSelectorRequirement).optional(),
+  matchFields: z.array(LabelSelectorRequirement).optional(),
+})
+export type NodeSelectorTerm = z.infer<typeof NodeSelectorTerm>
+
+export const PodAffinityTerm = z.object({
+  topologyKey: z.string(),
+  labelSelector: LabelSelector.nullish(),
+  namespaces: z.array(z.string()).optional(),
+  namespaceSelector: LabelSelector.nullish(),
+  matchLabelKeys: z.array(z.string()).optional(),
+  mismatchLabelKeys: z.array(z.string()).optional(),
+})
+export type PodAffinityTerm = z.infer<typeof PodAffinityTerm>
+
+const PodAffinity = z.object({
+  requiredDuringSchedulingIgnoredDuringExecution: z.array(PodAffinityTerm).optional(),
+})
+
+export const Affinity = z.object({
+  nodeAffinity: z
+    .object({
+      requiredDuringSchedulingIgnoredDuringExecution: z.object({ nodeSelectorTerms: z.array(NodeSelectorTerm) }).optional(),
+    })
+    .optional(),
+  podAffinity: PodAffinity.optional(),
+  podAntiAffinity: PodAffinity.optional(),
+})
+export type Affinity = z.infer<typeof Affinity>
+
+export const TopologySpreadConstraint = z.object({
+  maxSkew: z.number(),
+  topologyKey: z.string(),
+  whenUnsatisfiable: z.string(),
+  labelSelector: LabelSelector.nullish(),
+  minDomains: z.number().optional(),
+  matchLabelKeys: z.array(z.string()).optional(),
+  nodeAffinityPolicy: z.string().optional(),
+  nodeTaintsPolicy: z.string().optional(),
+})
+
+// Of a volume only its source matters, and of most sources only that it is there.
+const Volume = z.object({
+  name: z.string(),
+  emptyDir: z.object({ medium: z.string().optional() }).optional(),
+  hostPath: z.object({ path: z.string() }).optional(),
+  persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
+  ephemeral: z.object({}).optional(),
+})
+
+export const PodSpec = z.object({
+  nodeName: z.string().optional(),
+  nodeSelector: strings.optional(),
+  affinity: Affinity.nullish(),
+  tolerations: z.array(Toleration).optional(),
+  topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
+  priority: z.number().optional(),
+  terminationGracePeriodSeconds: z.number().nullish(),
+  schedulingGates: z.array(z.object({ name: z.string() })).optional(),
+  resourceClaims: z.array(z.object({ name: z.string() })).optional(),
+  overhead: quantities.optional(),
+  containers: z.array(Container).default([]),
+  initContainers: z.array(Container).optional(),
+  volumes: z.array(Volume).optional(),
+})
+export type PodSpec = z.infer<typeof PodSpec>
+
+export const Pod = z.object({
+  kind: z.literal('Pod'),
+  metadata: ObjectMeta,
+  spec: PodSpec,
+  status: z
+    .object({ phase: z.string().optional(), startTime: z.string().nullish(), conditions: z.array(Condition).optional() })
+    .default({}),
+})
+export type Pod = z.infer<typeof Pod>
+
+const Workload = <Kind extends string>(kind: Kind) =>
+  z.object({
+    kind: z.literal(kind),
+    metadata: ObjectMeta,
+    spec: z.object({ replicas: z.number().nullish(), selector: LabelSelector.nullish() }).default({}),
+    status: z.object({ replicas: z.number().optional(), readyReplicas: z.number().optional() }).default({}),
+  })
+export const Deployment = Workload('Deployment')
+export type Deployment = z.infer<typeof Deployment>
+export const ReplicaSet = Workload('ReplicaSet')
+export type ReplicaSet = z.infer<typeof ReplicaSet>
+export const DaemonSet = Workload('DaemonSet')
+export type DaemonSet = z.infer<typeof DaemonSet>
+
+export const PodDisruptionBudget = z.object({
+  kind: z.literal('PodDisruptionBudget'),
+  metadata: ObjectMeta,
+  spec: z.object({
+    minAvailable: z.union([z.string(), z.number()]).optional(),
+    maxUnavailable: z.union([z.string(), z.number()]).optional(),
+    selector: LabelSelector.nullish(),
+    unhealthyPodEvictionPolicy: z.string().optional(),
+  }),
+  status: z
+    .object({
+      disruptionsAllowed: z.number().default(0),
+      currentHealthy: z.number().default(0),
+      desiredHealthy: z.number().default(0),
+      expectedPods: z.number().default(0),
+    })
+    .default({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
+})
+export type PodDisruptionBudget = z.infer<typeof PodDisruptionBudget>
+
+/** The kinds the agent streams: where each lives in the API, and what of it is kept. */
+export const streamedKinds = {
+  nodes: { group: '', version: 'v1', kind: 'Node', namespaced: false, schema: Node },
+  pods: { group: '', version: 'v1', kind: 'Pod', namespaced: true, schema: Pod },
+  deployments: { group: 'apps', version: 'v1', kind: 'Deployment', namespaced: true, schema: Deployment },
+  replicasets: { group: 'apps', version: 'v1', kind: 'ReplicaSet', namespaced: true, schema: ReplicaSet },
+  daemonsets: { group: 'apps', version: 'v1', kind: 'DaemonSet', namespaced: true, schema: DaemonSet },
+  poddisruptionbudgets: {
+    group: 'policy',
+    version: 'v1',
+    kind: 'PodDisruptionBudget',
+    namespaced: true,
+    schema: PodDisruptionBudget,
+  },
+} as const
+export type Resource = keyof typeof streamedKinds
+export type KubernetesObject = Node | Pod | Deployment | ReplicaSet | DaemonSet | PodDisruptionBudget
+
+/** The owner that manages the object, if any. */
+export const controllerOf = (meta: ObjectMeta): OwnerReference | undefined =>
+  meta.ownerReferences?.find(({ controller }) => controller === true)

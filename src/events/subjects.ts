@@ -1,0 +1,39 @@
+import type { Resource } from './kubernetes.ts'
+import { streamedKinds } from './kubernetes.ts'
+
+/**
+ * A name as one subject token: `.` becomes `_`, every other byte outside `[A-Za-z0-9-]` becomes `=XX`. Reversible, and
+ * safe against names with blanks, `*` or `>`. The empty name is `=`.
+ */
+export const token = (name: string): string =>
+  name === ''
+    ? '='
+    : name.replace(/[^A-Za-z0-9-]/gu, (character) => (character === '.' ? '_' : escaped(character)))
+const escaped = (character: string): string =>
+  [...Buffer.from(character, 'utf8')].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+
+/** The name that `token` encoded. */
+export const untoken = (text: string): string =>
+  text === '='
+    ? ''
+    : decodeURIComponent(text.replaceAll('_', '.').replace(/%/g, '%25').replace(/=([0-9A-F]{2})/g, '%$1'))
+
+const groupOf = (resource: Resource): string => streamedKinds[resource].group || 'core'
+
+/** What is published where (DESIGN: subjects). `cluster` is the cluster's id, `[a-z0-9-]+`. */
+export const subjects = (cluster: string) => ({
+  /** One object of the cluster, its last version; `namespace` is absent for cluster-scoped kinds. */
+  object: (resource: Resource, namespace: string | undefined, name: string): string =>
+    `qm.${cluster}.obj.${token(groupOf(resource))}.${resource}.${namespace === undefined ? '_' : token(namespace)}.${token(name)}`,
+  objects: (resource: Resource): string => `qm.${cluster}.obj.${token(groupOf(resource))}.${resource}.>`,
+  /** The state of one kind's stream: epoch, state, resourceVersion, observedAt, count, hash. */
+  meta: (resource: Resource): string => `qm.${cluster}.meta.${token(groupOf(resource))}.${resource}`,
+  journal: (type: string, id: string): string => `qm.${cluster}.journal.${type}.${token(id)}`,
+  command: (type: string, verb: string, id?: string): string =>
+    `qm.${cluster}.cmd.${type}.${verb}${id === undefined ? '' : `.${token(id)}`}`,
+  call: (type: string, verb: string, id?: string): string =>
+    `qm.${cluster}.call.${type}.${verb}${id === undefined ? '' : `.${token(id)}`}`,
+  ask: (what: string): string => `qm.${cluster}.ask.${what}`,
+  /** `type` is `<actor>.<Event>`. */
+  event: (type: string): string => `qm.${cluster}.evt.${type}`,
+})

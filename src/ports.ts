@@ -1,0 +1,99 @@
+import type { KubernetesObject, Node, Pod, Resource } from './events/kubernetes.ts'
+
+/** One object of the cluster, meant by its UID: another object of the same name is not it. */
+export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
+export type NodeRef = { readonly name: string; readonly uid: string }
+
+/** A power over the Kubernetes API, as SelfSubjectAccessReview asks for it. `group` is '' for the core group. */
+export type Power = {
+  readonly verb: string
+  readonly group: string
+  readonly resource: string
+  readonly subresource?: string
+}
+
+/** What is asked of Kubernetes to change it. Each method is one request, and safe to repeat because of the UID. */
+export type KubernetesWrites = {
+  getNode(name: string, signal?: AbortSignal): Promise<Node | undefined>
+  getPod(namespace: string, name: string, signal?: AbortSignal): Promise<Pod | undefined>
+  /** Every pod bound to the node, in any phase. */
+  listPodsOn(node: string, signal?: AbortSignal): Promise<readonly Pod[]>
+  /** A JSON merge patch, refused with `Gone` if the node with this UID is no more. */
+  patchNode(node: NodeRef, patch: object, signal?: AbortSignal): Promise<void>
+  /** Eviction v1 with the pod's UID as precondition. @throws Gone, Blocked (a budget: 429), Refused, Unavailable */
+  evictPod(pod: PodRef, signal?: AbortSignal): Promise<void>
+  /** DELETE with UID precondition and the given grace period in seconds. @throws Gone, Refused, Unavailable */
+  deletePod(pod: PodRef, graceSeconds: number, signal?: AbortSignal): Promise<void>
+  /** DELETE with UID precondition. @throws Gone, Refused, Unavailable */
+  deleteNode(node: NodeRef, signal?: AbortSignal): Promise<void>
+  /** Those of the powers that this process does not have (SelfSubjectAccessReview). */
+  missingPowers(powers: readonly Power[], signal?: AbortSignal): Promise<readonly Power[]>
+}
+
+export type Change =
+  | { readonly type: 'ADDED' | 'MODIFIED'; readonly object: KubernetesObject }
+  | { readonly type: 'DELETED'; readonly object: KubernetesObject }
+
+/** What a reflector tells its listener, in order. A listener that answers slowly slows the reflector down. */
+export type ReflectorListener = {
+  /** A list begins: what is not listed until `listed` no longer exists. Called again after a 410. */
+  listing(): void | Promise<void>
+  page(objects: readonly KubernetesObject[]): void | Promise<void>
+  /** The list is complete at this resourceVersion. */
+  listed(resourceVersion: string): void | Promise<void>
+  changed(change: Change, resourceVersion: string): void | Promise<void>
+  /** Nothing changed up to this resourceVersion. */
+  bookmark(resourceVersion: string): void | Promise<void>
+  /** The API does not answer, or not with sense; the reflector goes on trying. */
+  stalled(reason: string): void | Promise<void>
+  /** After a stall: connected again. */
+  recovered(): void | Promise<void>
+}
+
+/** Reads kinds of objects and follows them. */
+export type KubernetesReads = {
+  /** Runs until the signal aborts. From `resourceVersion` on if given (no list unless the server says 410). */
+  reflect(
+    resource: Resource,
+    from: string | undefined,
+    listener: ReflectorListener,
+    signal: AbortSignal,
+  ): Promise<void>
+}
+
+/** Where the reading of one kind stands: the watermark in OBJECTS. */
+export type KindMeta = {
+  readonly epoch: string
+  readonly state: 'listing' | 'streaming' | 'stalled'
+  readonly resourceVersion: string
+  /** Epoch milliseconds of the last word from the API: change, bookmark or list. */
+  readonly observedAt: number
+  readonly count: number
+  /** Order-free hash over (uid, resourceVersion) of the kind's live objects. */
+  readonly hash: string
+}
+
+/** The object is no more, or another one has its name. */
+export class Gone extends Error {
+  override name = 'Gone'
+}
+
+/** A disruption budget forbids it for now; `retryAfterMs` is the server's wish, if it has one. */
+export class Blocked extends Error {
+  override name = 'Blocked'
+  readonly retryAfterMs: number | undefined
+  constructor(message: string, retryAfterMs?: number, options?: ErrorOptions) {
+    super(message, options)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** Kubernetes says no, and will say no again: a missing power, an invalid request, two budgets on one pod. */
+export class Refused extends Error {
+  override name = 'Refused'
+}
+
+/** The world did not answer, or is overloaded: wait and try again. */
+export class Unavailable extends Error {
+  override name = 'Unavailable'
+}
