@@ -1,3 +1,5 @@
+import type { BrakeReport } from './events/cluster.ts'
+import type { Planned, Verified } from './events/evictor.ts'
 import type { KubernetesObject, Node, Pod, Resource } from './events/kubernetes.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
@@ -48,17 +50,14 @@ export type ReflectorListener = {
   stalled(reason: string): void | Promise<void>
   /** After a stall: connected again. */
   recovered(): void | Promise<void>
+  /** An object or line that makes no sense was left out; the stream goes on without it. */
+  malformed(description: string): void | Promise<void>
 }
 
 /** Reads kinds of objects and follows them. */
 export type KubernetesReads = {
   /** Runs until the signal aborts. From `resourceVersion` on if given (no list unless the server says 410). */
-  reflect(
-    resource: Resource,
-    from: string | undefined,
-    listener: ReflectorListener,
-    signal: AbortSignal,
-  ): Promise<void>
+  reflect(resource: Resource, from: string | undefined, listener: ReflectorListener, signal: AbortSignal): Promise<void>
 }
 
 /** Where the reading of one kind stands: the watermark in OBJECTS. */
@@ -71,6 +70,24 @@ export type KindMeta = {
   readonly count: number
   /** Order-free hash over (uid, resourceVersion) of the kind's live objects. */
   readonly hash: string
+}
+
+/** Thinks about packing, off the actors' thread, on a model that follows OBJECTS. */
+export type Planner = {
+  /** A plan from the newest objects, kept under its id in the bucket `plans`. @throws NotReady while the model is not */
+  plan(request: { readonly avoid: readonly string[] }, signal?: AbortSignal): Promise<Planned>
+  verify(request: { readonly plan: string; readonly nodes: readonly string[] }, signal?: AbortSignal): Promise<Verified>
+}
+
+/** The processes of this system: what each hosts, and how far it has seen the governing actor's journal. */
+export type Processes = {
+  /** Waits until every process has seen commit `n` and has nothing disruptive under way, or until time has made sure. */
+  awaitSeen(n: number, signal?: AbortSignal): Promise<BrakeReport>
+}
+
+/** The kinds that the work needs are not all streaming and fresh: nothing disruptive is decided on old news. */
+export class NotReady extends Error {
+  override name = 'NotReady'
 }
 
 /** The object is no more, or another one has its name. */
@@ -96,4 +113,9 @@ export class Refused extends Error {
 /** The world did not answer, or is overloaded: wait and try again. */
 export class Unavailable extends Error {
   override name = 'Unavailable'
+}
+
+/** Another writer has taken over what this one wrote: stop, and overwrite nothing. */
+export class Superseded extends Error {
+  override name = 'Superseded'
 }

@@ -29,7 +29,11 @@ export const ObjectMeta = z.object({
 })
 export type ObjectMeta = z.infer<typeof ObjectMeta>
 
-export const LabelSelectorRequirement = z.object({ key: z.string(), operator: z.string(), values: z.array(z.string()).optional() })
+export const LabelSelectorRequirement = z.object({
+  key: z.string(),
+  operator: z.string(),
+  values: z.array(z.string()).optional(),
+})
 export const LabelSelector = z.object({
   matchLabels: strings.optional(),
   matchExpressions: z.array(LabelSelectorRequirement).optional(),
@@ -55,7 +59,9 @@ export const Node = z.object({
   spec: z
     .object({ providerID: z.string().optional(), unschedulable: z.boolean().optional(), taints: z.array(Taint).optional() })
     .default({}),
-  status: z.object({ allocatable: quantities.default({}), conditions: z.array(Condition).optional() }).default({ allocatable: {} }),
+  status: z
+    .object({ allocatable: quantities.default({}), conditions: z.array(Condition).optional() })
+    .default({ allocatable: {} }),
 })
 export type Node = z.infer<typeof Node>
 

@@ -6,9 +6,7 @@ import { streamedKinds } from './kubernetes.ts'
  * safe against names with blanks, `*` or `>`. The empty name is `=`.
  */
 export const token = (name: string): string =>
-  name === ''
-    ? '='
-    : name.replace(/[^A-Za-z0-9-]/gu, (character) => (character === '.' ? '_' : escaped(character)))
+  name === '' ? '=' : name.replace(/[^A-Za-z0-9-]/gu, (character) => (character === '.' ? '_' : escaped(character)))
 const escaped = (character: string): string =>
   [...Buffer.from(character, 'utf8')].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 
@@ -16,7 +14,12 @@ const escaped = (character: string): string =>
 export const untoken = (text: string): string =>
   text === '='
     ? ''
-    : decodeURIComponent(text.replaceAll('_', '.').replace(/%/g, '%25').replace(/=([0-9A-F]{2})/g, '%$1'))
+    : decodeURIComponent(
+        text
+          .replaceAll('_', '.')
+          .replace(/%/g, '%25')
+          .replace(/=([0-9A-F]{2})/g, '%$1'),
+      )
 
 const groupOf = (resource: Resource): string => streamedKinds[resource].group || 'core'
 

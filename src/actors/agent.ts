@@ -1,0 +1,125 @@
+import { assign, emit, enqueueActions, setup } from 'xstate'
+import type { AgentEvent, AgentFact } from '../events/agent.ts'
+import { type Resource, streamedKinds } from '../events/kubernetes.ts'
+import { invoked } from '../runtime/intent.ts'
+
+type KindState = { readonly state: 'listing' | 'streaming' | 'stalled'; readonly count: number }
+type Kinds = Readonly<Partial<Record<Resource, KindState>>>
+type Context = { readonly cluster: string; readonly kinds: Kinds }
+
+export type Discovery = {
+  readonly available: readonly Resource[]
+  readonly unavailable: readonly { readonly resource: Resource; readonly reason: string }[]
+}
+
+const all = (kinds: Kinds, state: KindState['state']): boolean => Object.values(kinds).every((kind) => kind.state === state)
+const counts = (kinds: Kinds): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(kinds).map(([resource, { count }]) => [resource, count]))
+
+const listing = (available: readonly Resource[]): Kinds =>
+  Object.fromEntries(available.map((resource) => [resource, { state: 'listing', count: 0 }]))
+const withKind = (kinds: Kinds, resource: Resource, change: Partial<KindState>): Kinds => ({
+  ...kinds,
+  [resource]: { ...(kinds[resource] ?? { state: 'listing', count: 0 }), ...change },
+})
+
+/** A kind that is not served, or that we may not read, is asked for again after so long. */
+const REDISCOVER_MS = 120_000
+
+/** Streams the cluster's state onto OBJECTS. Objects are never journaled; only how the reading of each kind goes. */
+export const agent = setup({
+  types: {
+    context: {} as Context,
+    events: {} as AgentEvent,
+    emitted: {} as AgentFact,
+    input: {} as { readonly cluster: string; readonly at: number },
+  },
+  actors: {
+    discover: invoked<Discovery, Record<string, never>>(),
+    /** Lasts as long as the state: reflects each kind and reports KindListed, KindStalled, KindRecovered. */
+    reflect: invoked<void, { readonly resources: readonly Resource[] }>(),
+  },
+  guards: {
+    allListed: ({ context, event }) =>
+      event.type === 'agent.KindListed' && all(withKind(context.kinds, event.resource, { state: 'streaming' }), 'streaming'),
+    allRecovered: ({ context, event }) =>
+      event.type === 'agent.KindRecovered' && all(withKind(context.kinds, event.resource, { state: 'streaming' }), 'streaming'),
+  },
+}).createMachine({
+  id: 'agent',
+  context: ({ input }) => ({ cluster: input?.cluster ?? '', kinds: {} }),
+  initial: 'discovering',
+  states: {
+    discovering: {
+      invoke: {
+        src: 'discover',
+        input: {},
+        onDone: {
+          target: 'following',
+          actions: enqueueActions(({ enqueue, event }) => {
+            enqueue.assign({ kinds: listing(event.output.available) })
+            for (const kind of event.output.unavailable) enqueue.emit({ type: 'agent.KindUnavailable', ...kind })
+          }),
+        },
+        onError: 'waiting',
+      },
+    },
+    waiting: { after: { 5000: 'discovering' } },
+    following: {
+      initial: 'listing',
+      invoke: {
+        src: 'reflect',
+        input: ({ context }) => ({ resources: Object.keys(context.kinds) as Resource[] }),
+        onError: 'waiting',
+      },
+      on: {
+        'agent.Resync': 'discovering',
+        'agent.KindStalled': {
+          target: '.stalled',
+          actions: [
+            assign({ kinds: ({ context, event }) => withKind(context.kinds, event.resource, { state: 'stalled' }) }),
+            emit(({ event }) => ({ type: 'agent.Stalled', resource: event.resource, reason: event.reason })),
+          ],
+        },
+        'agent.KindListed': [
+          {
+            guard: 'allListed',
+            target: '.streaming',
+            actions: [
+              assign({
+                kinds: ({ context, event }) =>
+                  withKind(context.kinds, event.resource, { state: 'streaming', count: event.count }),
+              }),
+              emit(({ context }) => ({ type: 'agent.SnapshotTaken', counts: counts(context.kinds) })),
+            ],
+          },
+          {
+            actions: assign({
+              kinds: ({ context, event }) => withKind(context.kinds, event.resource, { state: 'streaming', count: event.count }),
+            }),
+          },
+        ],
+        'agent.KindRecovered': [
+          {
+            guard: 'allRecovered',
+            target: '.streaming',
+            actions: [
+              assign({ kinds: ({ context, event }) => withKind(context.kinds, event.resource, { state: 'streaming' }) }),
+              emit({ type: 'agent.Streaming' }),
+            ],
+          },
+          { actions: assign({ kinds: ({ context, event }) => withKind(context.kinds, event.resource, { state: 'streaming' }) }) },
+        ],
+      },
+      states: {
+        listing: {},
+        streaming: {
+          after: { [REDISCOVER_MS]: { guard: ({ context }) => missesKinds(context.kinds), target: '#agent.discovering' } },
+        },
+        stalled: {},
+      },
+    },
+  },
+})
+
+const missesKinds = (kinds: Kinds): boolean => Object.keys(kinds).length < Object.keys(streamedKinds).length

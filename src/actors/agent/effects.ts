@@ -1,0 +1,86 @@
+import { type Resource, streamedKinds } from '../../events/kubernetes.ts'
+import type { KubernetesReads, KubernetesWrites, Power, ReflectorListener } from '../../ports.ts'
+import type { EffectContext, EffectsOf } from '../../runtime/types.ts'
+import type { agent } from '../agent.ts'
+
+const resources = Object.keys(streamedKinds) as Resource[]
+const powersFor = (resource: Resource): readonly Power[] =>
+  ['list', 'watch'].map((verb) => ({ verb, group: streamedKinds[resource].group, resource }))
+
+/** What the agent needs of Kubernetes. */
+export const agentPowers: readonly Power[] = resources.flatMap(powersFor)
+
+/** Keeps one kind's objects somewhere: a listener that knows where a reading before it ended. */
+export type ObjectStore = ReflectorListener & {
+  readonly watermark: string | undefined
+  readonly count: () => number
+  close(): Promise<void>
+}
+
+export const agentEffects = (
+  reads: KubernetesReads,
+  kubernetes: Pick<KubernetesWrites, 'missingPowers'>,
+  openStore: (resource: Resource) => Promise<ObjectStore>,
+): EffectsOf<typeof agent> => ({
+  discover: {
+    reach: 'internal',
+    idempotency: 'natural', // it only asks
+    timeoutMs: 10_000,
+    retry: { attempts: 5, backoffMs: 500, on: ['Unavailable', 'TimedOut'] },
+    run: async (_, { signal }) => {
+      const missing = await kubernetes.missingPowers(agentPowers, signal)
+      const refused = (resource: Resource) => missing.filter((power) => power.resource === resource)
+      return {
+        available: resources.filter((resource) => refused(resource).length === 0),
+        unavailable: resources
+          .filter((resource) => refused(resource).length > 0)
+          .map((resource) => ({
+            resource,
+            reason: `no power to ${refused(resource)
+              .map(({ verb }) => verb)
+              .join(' and ')} ${resource}`,
+          })),
+      }
+    },
+  },
+  reflect: {
+    reach: 'internal',
+    idempotency: 'natural', // a second reading of a kind writes the same versions under the same subjects
+    timeoutMs: 'activity',
+    run: async ({ resources: kinds }, context) => {
+      await Promise.all(kinds.map((resource) => reflectKind(resource, reads, openStore, context)))
+    },
+  },
+})
+
+const reflectKind = async (
+  resource: Resource,
+  reads: KubernetesReads,
+  openStore: (resource: Resource) => Promise<ObjectStore>,
+  { signal, report }: EffectContext,
+): Promise<void> => {
+  const store = await openStore(resource)
+  const listed = () => report({ type: 'agent.KindListed', resource, count: store.count() })
+  const listener: ReflectorListener = {
+    ...store,
+    listed: async (resourceVersion) => {
+      await store.listed(resourceVersion)
+      await listed()
+    },
+    stalled: async (reason) => {
+      await store.stalled(reason)
+      await report({ type: 'agent.KindStalled', resource, reason })
+    },
+    recovered: async () => {
+      await store.recovered()
+      await report({ type: 'agent.KindRecovered', resource })
+    },
+  }
+  try {
+    // With a watermark nothing is listed: what OBJECTS holds is complete up to there.
+    if (store.watermark !== undefined) await listed()
+    await reads.reflect(resource, store.watermark, listener, signal)
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,250 @@
+import { assign, type DoneActorEvent, emit, enqueueActions, setup, stateIn } from 'xstate'
+import type { BrakeReport, ClusterEvent, ClusterFact, MissingPower, Phase } from '../events/cluster.ts'
+import { invoked, spawned, tell } from '../runtime/intent.ts'
+import type { Reach } from '../runtime/types.ts'
+
+type Context = { readonly id: string; readonly missing: readonly MissingPower[]; readonly braked: boolean }
+
+/** The phase in one word, from the machine's state value. */
+export const phaseOf = (value: unknown): Phase => {
+  const phase = (value as { phase?: unknown }).phase
+  if (typeof phase !== 'object' || phase === null) return 'disconnected'
+  const connected = (phase as { connected?: unknown }).connected
+  return connected === 'observing' ? 'observing' : 'automating'
+}
+
+type Brake = 'released' | { readonly rollback: 'requested' | 'held' } | { readonly finish: 'requested' | 'held' }
+
+export const brakeOf = (value: unknown): 'released' | 'requested' | 'held' => {
+  const { brake } = value as { readonly brake: Brake }
+  if (brake === 'released') return brake
+  return 'rollback' in brake ? brake.rollback : brake.finish
+}
+
+/** What the state of the cluster allows: undefined, or why an effect of that reach may not start. */
+export const permits = (value: unknown, reach: Reach): string | undefined => {
+  if (value === undefined || reach === 'internal') return undefined
+  if (phaseOf(value) !== 'automating') return 'the cluster is not in the phase automating'
+  if (reach === 'restoring') return undefined
+  const connected = (value as { phase: { connected: { automating?: string } } }).phase.connected
+  if (connected.automating === 'leaving' || connected.automating === 'disconnecting')
+    return 'the cluster is leaving the phase automating'
+  const { brake } = value as { readonly brake: Brake }
+  return brake === 'released' || 'finish' in brake ? undefined : 'the brake is on'
+}
+
+/** The powers over Kubernetes are asked for again so often while some are missing. */
+const RECHECK_MS = 60_000
+/** A permission waits for an offer: the child is spawned again until a process hosts it. */
+const REOFFER_MS = 60_000
+
+/** Rolling back takes seconds; a controller that says nothing for so long is not there. */
+const LEAVING_MS = 900_000
+
+const entered = (phase: Phase) =>
+  emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.PhaseEntered', phase })
+const allowed = (child: string) =>
+  emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.ChildAllowed', child })
+const stopped = (child: string) =>
+  emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.ChildStopped', child })
+
+const brakeRequested = emit<Context, ClusterEvent & { readonly type: 'cluster.Hold' }, undefined, ClusterEvent, ClusterFact>(
+  ({ event }) => ({
+    type: 'cluster.BrakeRequested',
+    policy: event.policy,
+    ...(event.reason !== undefined && { reason: event.reason }),
+  }),
+)
+const brakeHeld = emit<Context, DoneActorEvent<BrakeReport>, undefined, ClusterEvent, ClusterFact>(({ event }) => ({
+  type: 'cluster.BrakeHeld',
+  ...event.output,
+}))
+const brakeReleased = emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.BrakeReleased' })
+
+const tellEvictor = (execute: boolean) => ({
+  type: 'tell' as const,
+  params: ({ context }: { context: Context }) => ({ to: `evictor/${context.id}`, event: { type: 'evictor.SetMode', execute } }),
+})
+const tellController = (verb: 'Pause' | 'Retire' | 'Resume', policy?: 'rollback' | 'finish') => ({
+  type: 'tell' as const,
+  params: ({ context }: { context: Context }) => ({
+    to: `controller/${context.id}`,
+    event: { type: `controller.${verb}`, ...(policy && { policy }) },
+  }),
+})
+const child = ({ context }: { context: Context }) => ({ cluster: context.id })
+
+/** The phases that decide which actors may live, the security switch and the brake. */
+export const cluster = setup({
+  types: {
+    context: {} as Context,
+    events: {} as ClusterEvent,
+    emitted: {} as ClusterFact,
+    input: {} as { readonly id: string; readonly at: number },
+  },
+  actors: {
+    agent: spawned<void, { readonly cluster: string }>(),
+    evictor: spawned<void, { readonly cluster: string }>(),
+    controller: spawned<void, { readonly cluster: string; readonly paused: boolean }>(),
+    scanner: spawned<void, { readonly cluster: string }>(),
+    checkPowers: invoked<{ readonly missing: readonly MissingPower[] }, { readonly phase: Phase }>(),
+    awaitBrake: invoked<BrakeReport, Record<string, never>>(),
+  },
+  actions: { tell },
+  guards: { disconnecting: stateIn({ phase: { connected: { automating: 'disconnecting' } } }) },
+}).createMachine({
+  id: 'cluster',
+  type: 'parallel',
+  // XState calls the factory without input on every transition.
+  context: ({ input }) => ({ id: input?.id ?? '', missing: [], braked: false }),
+  states: {
+    phase: {
+      initial: 'disconnected',
+      states: {
+        disconnected: {
+          on: { 'cluster.Connect': 'connected' },
+        },
+        connected: {
+          initial: 'observing',
+          invoke: [
+            { src: 'agent', id: 'agent', input: child },
+            { src: 'evictor', id: 'evictor', input: child },
+          ],
+          entry: [allowed('agent'), allowed('evictor')],
+          exit: [stopped('evictor'), stopped('agent'), entered('disconnected')],
+          states: {
+            observing: {
+              entry: entered('observing'),
+              on: { 'cluster.Promote': 'automating', 'cluster.Disconnect': '#cluster.phase.disconnected' },
+            },
+            automating: {
+              initial: 'enabling',
+              entry: [allowed('controller'), entered('automating')],
+              exit: stopped('controller'),
+              invoke: {
+                src: 'controller',
+                id: 'controller',
+                input: ({ context }) => ({ cluster: context.id, paused: context.braked }),
+                // It ends after Retire, when every action has finished or was rolled back.
+                onDone: [{ guard: 'disconnecting', target: '#cluster.phase.disconnected' }, { target: 'observing' }],
+              },
+              on: { 'cluster.Demote': '.leaving', 'cluster.Disconnect': '.disconnecting' },
+              states: {
+                enabling: {
+                  invoke: {
+                    src: 'checkPowers',
+                    id: 'checkPowers',
+                    input: { phase: 'automating' },
+                    onDone: [
+                      {
+                        guard: ({ event }) => event.output.missing.length === 0,
+                        target: 'active',
+                        actions: assign({ missing: [] }),
+                      },
+                      {
+                        target: 'degraded',
+                        actions: enqueueActions(({ enqueue, event }) => {
+                          enqueue.assign({ missing: event.output.missing })
+                          for (const missing of event.output.missing) enqueue.emit({ type: 'cluster.PowerMissing', ...missing })
+                        }),
+                      },
+                    ],
+                    onError: 'degraded',
+                  },
+                },
+                active: { entry: tellEvictor(true), exit: tellEvictor(false) },
+                degraded: { after: { [RECHECK_MS]: 'enabling' } },
+                leaving: {
+                  entry: tellController('Retire', 'rollback'),
+                  after: { [LEAVING_MS]: '#cluster.phase.connected.observing' },
+                },
+                disconnecting: {
+                  entry: tellController('Retire', 'rollback'),
+                  after: { [LEAVING_MS]: '#cluster.phase.disconnected' },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+    security: {
+      initial: 'off',
+      states: {
+        off: { on: { 'cluster.EnableSecurity': 'on' } },
+        on: {
+          initial: 'allowed',
+          entry: emit({ type: 'cluster.SecurityEntered', security: 'on' }),
+          exit: emit({ type: 'cluster.SecurityEntered', security: 'off' }),
+          on: { 'cluster.DisableSecurity': 'off' },
+          states: {
+            allowed: {
+              entry: allowed('scanner'),
+              exit: stopped('scanner'),
+              invoke: {
+                src: 'scanner',
+                id: 'scanner',
+                input: child,
+                onError: {
+                  target: 'unhosted',
+                  actions: emit(({ event }) => ({
+                    type: 'cluster.ChildNotHosted',
+                    child: 'scanner',
+                    reason: String((event.error as { message?: string }).message),
+                  })),
+                },
+              },
+            },
+            unhosted: { after: { [REOFFER_MS]: 'allowed' } },
+          },
+        },
+      },
+    },
+    brake: {
+      initial: 'released',
+      states: {
+        released: {
+          on: {
+            'cluster.Hold': [
+              {
+                guard: ({ event }) => event.policy === 'finish',
+                target: 'finish',
+                actions: [assign({ braked: true }), brakeRequested],
+              },
+              { target: 'rollback', actions: [assign({ braked: true }), brakeRequested] },
+            ],
+          },
+        },
+        // The policy is a state, because every process reads it from the state value of the newest commit.
+        rollback: {
+          initial: 'requested',
+          entry: tellController('Pause', 'rollback'),
+          on: {
+            'cluster.Release': {
+              target: 'released',
+              actions: [assign({ braked: false }), brakeReleased, tellController('Resume')],
+            },
+          },
+          states: {
+            requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },
+            held: {},
+          },
+        },
+        finish: {
+          initial: 'requested',
+          entry: tellController('Pause', 'finish'),
+          on: {
+            'cluster.Release': {
+              target: 'released',
+              actions: [assign({ braked: false }), brakeReleased, tellController('Resume')],
+            },
+          },
+          states: {
+            requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },
+            held: {},
+          },
+        },
+      },
+    },
+  },
+})

@@ -1,0 +1,226 @@
+import { assign, enqueueActions, setup } from 'xstate'
+import type { ActionOutcome } from '../events/controller.ts'
+import type { Candidate, EvictorEvent, EvictorFact, Planned, Verified } from '../events/evictor.ts'
+import { invoked, tell } from '../runtime/intent.ts'
+
+type Context = {
+  readonly cluster: string
+  /** Plans are carried out; otherwise they are only made and shown. */
+  readonly execute: boolean
+  readonly plan: string
+  /** Hash of the newest plan told to everyone: the same plan is not told twice. */
+  readonly told: string
+  readonly wave: readonly Candidate[]
+  /** Actions under way: action id → node. */
+  readonly running: Readonly<Record<string, string>>
+  /** Nodes that would not go, and until when (epoch ms) they are left alone. */
+  readonly avoid: Readonly<Record<string, number>>
+  /** Pause when the running actions have ended. */
+  readonly pausing: boolean
+}
+type Ended = Extract<EvictorEvent, { readonly type: 'evictor.ActionEnded' }>
+
+const without = (running: Context['running'], action: string): Context['running'] => {
+  const { [action]: _, ...rest } = running
+  return rest
+}
+
+// The plan's id carries its time (UUIDv7), so the ids of its actions do too.
+const drainId = (plan: string, index: number): string => `${plan}.${index}`
+const deletionId = (drain: string): string => `${drain}.delete`
+
+const orderDrain = (context: Context, candidate: Candidate, index: number) => ({
+  to: `controller/${context.cluster}`,
+  event: {
+    type: 'controller.DrainNode',
+    id: drainId(context.plan, index),
+    nodeName: candidate.node,
+    nodeUid: candidate.uid,
+    drainTimeoutSeconds: DRAIN_SECONDS,
+    force: false,
+    requester: `evictor/${context.cluster}`,
+  },
+})
+const orderDeletion = (context: Context, drain: string, { node, uid }: Candidate) => ({
+  to: `controller/${context.cluster}`,
+  event: {
+    type: 'controller.DeleteNode',
+    id: deletionId(drain),
+    nodeName: node,
+    nodeUid: uid,
+    requester: `evictor/${context.cluster}`,
+  },
+})
+
+/** What the end of an action means for everyone else. */
+const factOf = (plan: string, { verb, nodeName: node, outcome, reason = '', evicted = 0 }: Ended): EvictorFact => {
+  if (outcome === 'failed' || outcome === 'refused') return { type: 'evictor.NodeKept', plan, node, reason }
+  return verb === 'DrainNode' && outcome === 'done'
+    ? { type: 'evictor.NodeEmptied', plan, node, evicted }
+    : { type: 'evictor.NodeRemoved', plan, node }
+}
+const succeeded = ({ outcome }: Pick<ActionOutcome, 'outcome'>): boolean => outcome === 'done'
+
+const DRAIN_SECONDS = 600
+/** A node that would not go is left alone for so long. */
+const AVOID_MS = 600_000
+
+const avoided = ({ avoid }: Context, { at, nodeName, ...ended }: Ended): Context['avoid'] => {
+  const still = Object.entries(avoid).filter(([, until]) => until > at)
+  return Object.fromEntries(ended.outcome === 'failed' ? [...still, [nodeName, at + AVOID_MS]] : still)
+}
+
+/** Plans, and in the phase automating carries out each plan's first wave, then plans anew from what is then there. */
+export const evictor = setup({
+  types: {
+    context: {} as Context,
+    events: {} as EvictorEvent,
+    emitted: {} as EvictorFact,
+    input: {} as { readonly cluster: string; readonly at: number },
+  },
+  actors: {
+    /** Plans from the newest objects and keeps the plan under its id. Fails with NotReady while the model is not. */
+    plan: invoked<Planned, { readonly avoid: readonly string[] }>(),
+    /** Which nodes of the wave the newest objects still let go, as planned. */
+    verify: invoked<Verified, { readonly plan: string; readonly nodes: readonly string[] }>(),
+  },
+  actions: { tell },
+  delays: { cycle: 10_000, settle: 3_000, retry: 1_000 },
+  guards: {
+    toBeDone: ({ context, event }) => context.execute && (event as unknown as { output: Planned }).output.wave.length > 0,
+    isLast: ({ context, event }) => {
+      const ended = event as Ended
+      const goesOn = ended.verb === 'DrainNode' && succeeded(ended)
+      return !goesOn && Object.keys(without(context.running, ended.action)).length === 0
+    },
+  },
+}).createMachine({
+  id: 'evictor',
+  context: ({ input }) => ({
+    cluster: input?.cluster ?? '',
+    execute: false,
+    plan: '',
+    told: '',
+    wave: [],
+    running: {},
+    avoid: {},
+    pausing: false,
+  }),
+  initial: 'planning',
+  on: { 'evictor.SetMode': { actions: assign({ execute: ({ event }) => event.execute }) } },
+  states: {
+    idle: {
+      after: { cycle: 'planning' },
+      on: {
+        'evictor.Plan': 'planning',
+        'evictor.Pause': 'paused',
+        'evictor.SetMode': { target: 'planning', actions: assign({ execute: ({ event }) => event.execute }) },
+      },
+    },
+    planning: {
+      on: { 'evictor.Pause': 'paused' },
+      invoke: {
+        src: 'plan',
+        input: ({ context }) => ({ avoid: Object.keys(context.avoid) }),
+        onDone: [
+          {
+            guard: 'toBeDone',
+            target: 'verifying',
+            actions: enqueueActions(({ enqueue, event, context }) => {
+              const { summary, wave } = event.output
+              if (summary.hash !== context.told) enqueue.emit({ type: 'evictor.PlanMade', ...summary })
+              enqueue.assign({ plan: summary.plan, told: summary.hash, wave })
+            }),
+          },
+          {
+            target: 'idle',
+            actions: enqueueActions(({ enqueue, event, context }) => {
+              const { summary } = event.output
+              if (summary.hash === context.told) return
+              enqueue.emit({ type: 'evictor.PlanMade', ...summary })
+              enqueue.assign({ plan: summary.plan, told: summary.hash, wave: [] })
+            }),
+          },
+        ],
+        onError: [
+          { guard: ({ event }) => (event.error as { name?: string }).name === 'NotReady', target: 'waiting' },
+          {
+            target: 'idle',
+            actions: enqueueActions(({ enqueue, event }) => {
+              enqueue.emit({ type: 'evictor.PlanAborted', reason: String((event.error as { message?: string }).message) })
+            }),
+          },
+        ],
+      },
+    },
+    waiting: { after: { retry: 'planning' }, on: { 'evictor.Pause': 'paused' } },
+    verifying: {
+      on: { 'evictor.Pause': 'paused' },
+      invoke: {
+        src: 'verify',
+        input: ({ context }) => ({ plan: context.plan, nodes: context.wave.map(({ node }) => node) }),
+        onDone: [
+          {
+            guard: ({ event, context }) => context.execute && event.output.nodes.length > 0,
+            target: 'executing',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              const { nodes, refused } = event.output
+              for (const { node, reason } of refused) enqueue.emit({ type: 'evictor.NodeKept', plan: context.plan, node, reason })
+              const wave = context.wave.filter(({ node }) => nodes.includes(node))
+              enqueue.assign({
+                wave,
+                running: Object.fromEntries(wave.map(({ node }, index) => [drainId(context.plan, index), node])),
+              })
+              wave.forEach((candidate, index) => {
+                enqueue.emit({ type: 'evictor.NodeChosen', plan: context.plan, ...candidate })
+                enqueue({ type: 'tell', params: orderDrain(context, candidate, index) })
+              })
+            }),
+          },
+          {
+            target: 'idle',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              for (const { node, reason } of event.output.refused)
+                enqueue.emit({ type: 'evictor.PlanAborted', plan: context.plan, node, reason })
+            }),
+          },
+        ],
+        onError: 'idle',
+      },
+    },
+    executing: {
+      on: {
+        'evictor.Pause': { actions: assign({ pausing: true }) },
+        'evictor.Resume': { actions: assign({ pausing: false }) },
+        'evictor.ActionEnded': [
+          {
+            guard: 'isLast',
+            target: 'settling',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              enqueue.emit(factOf(context.plan, event))
+              enqueue.assign({ running: {}, avoid: avoided(context, event) })
+            }),
+          },
+          {
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              if (context.running[event.action] === undefined) return
+              enqueue.emit(factOf(context.plan, event))
+              const left = without(context.running, event.action)
+              const candidate = context.wave.find(({ node }) => node === event.nodeName)
+              if (event.verb === 'DeleteNode' || !succeeded(event) || !candidate)
+                return void enqueue.assign({ running: left, avoid: avoided(context, event) })
+              enqueue.assign({ running: { ...left, [deletionId(event.action)]: event.nodeName } })
+              enqueue({ type: 'tell', params: orderDeletion(context, event.action, candidate) })
+            }),
+          },
+        ],
+      },
+    },
+    settling: {
+      always: { guard: ({ context }) => context.pausing, target: 'paused' },
+      after: { settle: 'planning' },
+      on: { 'evictor.Pause': 'paused' },
+    },
+    paused: { entry: assign({ pausing: false }), on: { 'evictor.Resume': 'planning' } },
+  },
+})

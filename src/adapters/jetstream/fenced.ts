@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { headers, type JetStreamClient, type JetStreamManager, NatsError } from 'nats'
+import { Superseded } from '../../ports.ts'
+import { Conflict, Unanswered } from '../../runtime/journal.ts'
+import { translated } from './errors.ts'
+import { DELETED, lastOn, OBJECTS } from './objects-stream.ts'
+
+/** Empty bytes are a tombstone. */
+export type Payload = Uint8Array
+
+/** Room for writes in flight, shared by all kinds of one process. */
+export type Room = { readonly take: () => boolean; readonly give: () => void; readonly whenFree: (run: () => void) => void }
+
+export const room = (size: number): Room => {
+  let used = 0
+  const waiting = new Set<() => void>()
+  return {
+    take: () => {
+      if (used >= size) return false
+      used += 1
+      return true
+    },
+    give: () => {
+      used -= 1
+      const [first] = waiting
+      if (first === undefined) return
+      waiting.delete(first)
+      first()
+    },
+    whenFree: (run) => {
+      waiting.add(run)
+    },
+  }
+}
+
+export type Fenced = {
+  /**
+   * Writes one record after the one with sequence `expected` (0: none), and comes back with its sequence when it is
+   * known to be stored. Waits out any outage of NATS. `isOwner` judges a conflict: the owner writes again over a zombie's record.
+   * @throws Superseded when another writer was there
+   */
+  write(subject: string, payload: Payload, expected: number, isOwner: () => Promise<boolean>): Promise<number>
+}
+
+const PUBLISH_MS = 5_000
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5_000
+
+/** Publishing to OBJECTS where nothing is overwritten that was not read: the expected sequence is the fence. */
+export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: AbortSignal): Fenced => {
+  const publish = async (subject: string, payload: Payload, expected: number): Promise<number> => {
+    const deleted = headers()
+    deleted.set(DELETED, '1')
+    const expect = { lastSubjectSequence: expected }
+    const options = { expect, timeout: PUBLISH_MS, ...(payload.length === 0 ? { headers: deleted } : {}) }
+    return (await js.publish(subject, payload, options)).seq
+  }
+
+  // Half of it random: hundreds of writes may wait for one server.
+  const pause = (ms: number): Promise<void> => sleep(ms / 2 + (Math.random() * ms) / 2, undefined, { signal, ref: false })
+
+  /** Asks the leader until it answers. */
+  const ask = async <T>(request: () => Promise<T>): Promise<T> => {
+    for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return await request()
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isTransient(error)) throw error
+      }
+      await pause(ms)
+    }
+  }
+
+  const write: Fenced['write'] = async (subject, payload, expected, isOwner) => {
+    let after = expected
+    let mayHaveLanded = false
+    for (;;) {
+      signal.throwIfAborted()
+      try {
+        return await publish(subject, payload, after)
+      } catch (error) {
+        const reason = translated(error, `${OBJECTS} ${subject}`)
+        if (!(reason instanceof Conflict) && !isTransient(reason)) throw reason
+        mayHaveLanded ||= !(reason instanceof Conflict)
+      }
+      // Never again without the answer: a publish that timed out may have landed, or may land yet. If it lands after
+      // the answer, the next one conflicts, and the answer to that is our own record.
+      const last = await ask(() => lastOn(jsm, subject))
+      if (mayHaveLanded && last !== undefined && last.seq > after && isSame(last.data, payload)) return last.seq
+      if (last !== undefined && last.seq !== after && !(await ask(isOwner)))
+        throw new Superseded(
+          `${OBJECTS} ${subject}: another agent writes this cluster's objects (sequence ${last.seq}, not ${after}); this one stops`,
+        )
+      after = last?.seq ?? 0
+      await pause(FIRST_PAUSE_MS)
+    }
+  }
+  return { write }
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+const HOPELESS: ReadonlySet<string> = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_DRAINING',
+  'PERMISSIONS_VIOLATION',
+  'AUTHORIZATION_VIOLATION',
+  'MAX_PAYLOAD_EXCEEDED',
+])
+
+/** Whether waiting helps: it does not mend a connection that was closed for good, or a missing permission. */
+const isTransient = (error: unknown): boolean => {
+  if (!(error instanceof Unanswered)) return false
+  return !(error.cause instanceof NatsError && HOPELESS.has(error.cause.code))
+}

@@ -1,0 +1,27 @@
+import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from 'nats'
+import { asked } from './errors.ts'
+import { lastOn, OBJECTS } from './objects-stream.ts'
+
+/** Sequence of the last record on any of the subjects, 0 if there is none. */
+export const lastSequence = async (jsm: JetStreamManager, filters: readonly string[]): Promise<number> =>
+  Math.max(0, ...(await Promise.all(filters.map(async (filter) => (await lastOn(jsm, filter))?.seq ?? 0))))
+
+/** A fresh ordered consumer's messages. Ends when the signal aborts; reconnects by itself. */
+export const consumed = async function* (
+  js: JetStreamClient,
+  filters: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<JsMsg> {
+  const messages = await asked(OBJECTS, async (): Promise<ConsumerMessages> => {
+    const consumer = await js.consumers.get(OBJECTS, { filterSubjects: [...filters] })
+    return consumer.consume({ max_messages: 5_000 })
+  })
+  const stop = (): void => messages.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    if (!signal.aborted) yield* messages
+  } finally {
+    signal.removeEventListener('abort', stop)
+    messages.stop()
+  }
+}

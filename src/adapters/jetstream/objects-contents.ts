@@ -1,0 +1,59 @@
+import type { KubernetesObject, Resource } from '../../events/kubernetes.ts'
+import { subjects } from '../../events/subjects.ts'
+import type { ObjectsWriter } from './objects-writer.ts'
+
+/** What one kind is to hold in OBJECTS; every change becomes a write, and what is there already does not. */
+export type Contents = {
+  /** From here on a list: what is not told by `keep` until `listed` is no more. */
+  listing(): void
+  listed(): void
+  /** @returns false if the object is too large for a record: it is then left out */
+  keep(object: KubernetesObject): boolean
+  remove(object: KubernetesObject): void
+  /** Whether a newer version than this is held: after a resume the watch repeats what was stored after the watermark. */
+  isStale(object: KubernetesObject): boolean
+}
+
+/** NATS takes messages up to 1 MiB. */
+const RECORD_BYTES = 900 * 1024
+const TOMBSTONE = { uid: undefined, resourceVersion: '', payload: new Uint8Array(0) }
+
+export const kindContents = (
+  cluster: string,
+  resource: Resource,
+  writer: Pick<ObjectsWriter, 'put' | 'wanted'>,
+  subjectsHeld: () => Iterable<string>,
+): Contents => {
+  let unlisted = new Set<string>()
+  const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
+    subjects(cluster).object(resource, namespace, name)
+  const isLive = (subject: string): boolean => writer.wanted(subject)?.uid !== undefined
+  const bury = (subject: string): void => {
+    if (isLive(subject)) writer.put(subject, TOMBSTONE)
+  }
+
+  return {
+    listing: () => {
+      unlisted = new Set([...subjectsHeld()].filter(isLive))
+    },
+    listed: () => {
+      for (const subject of unlisted) bury(subject)
+      unlisted.clear()
+    },
+    keep: (object) => {
+      const { uid, resourceVersion } = object.metadata
+      const subject = subjectOf(object)
+      unlisted.delete(subject)
+      const held = writer.wanted(subject)
+      if (held?.uid === uid && held.resourceVersion === resourceVersion) return true
+      const payload = Buffer.from(JSON.stringify(object))
+      if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload })
+      else bury(subject) // an old version in its place would be a lie
+      return payload.length <= RECORD_BYTES
+    },
+    remove: (object) => bury(subjectOf(object)),
+    isStale: (object) => isBefore(object.metadata.resourceVersion, writer.wanted(subjectOf(object))?.resourceVersion ?? ''),
+  }
+}
+
+const isBefore = (a: string, b: string): boolean => /^\d{1,20}$/.test(a) && /^\d{1,20}$/.test(b) && BigInt(a) < BigInt(b)

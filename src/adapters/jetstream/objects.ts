@@ -1,0 +1,182 @@
+import type { JetStreamClient, JetStreamManager } from 'nats'
+import type { Resource } from '../../events/kubernetes.ts'
+import { subjects } from '../../events/subjects.ts'
+import type { KindMeta, ReflectorListener } from '../../ports.ts'
+import { fenced, type Room, room } from './fenced.ts'
+import { kindContents } from './objects-contents.ts'
+import { type Found, readBack } from './objects-found.ts'
+import { metaWriter, type Place } from './objects-meta.ts'
+import { lastOn, metaIn } from './objects-stream.ts'
+import { purgeTombstones } from './objects-tombstones.ts'
+import { objectsWriter, type Slot } from './objects-writer.ts'
+
+export type ObjectStoreOptions = {
+  /** Between two meta records at most, ms. */
+  readonly metaMs?: number
+  /** How long a tombstone stays, ms. */
+  readonly tombstoneMs?: number
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+}
+
+/** Writes one kind's objects to OBJECTS; give it to `KubernetesReads.reflect` as the listener. */
+export type KindStore = ReflectorListener & {
+  /** Where to resume the watch; undefined: list first. */
+  readonly watermark: string | undefined
+  /** Aborted when it can write no more; the reason is Superseded, or what NATS refused. Its methods then throw the reason. */
+  readonly lost: AbortSignal
+  /** What readers are told of this kind, as of now. */
+  meta(): KindMeta
+  /** Objects left out since the start because they made no sense. */
+  malformedCount(): number
+  /** Comes back when all that was told before is stored, with a meta record that says so. @throws as `lost` */
+  flush(): Promise<void>
+  /** Stops timers and writes; what is not stored yet is not missed: the watermark is before it. */
+  close(): void
+}
+
+export type ObjectStore = {
+  /** Reads back what OBJECTS holds of the kind and claims it. @throws Superseded if another agent claims it meanwhile */
+  open(resource: Resource, signal?: AbortSignal): Promise<KindStore>
+}
+
+/** Acknowledgements awaited at a time, over all kinds: more only fills the server's queue, which drops. */
+const WINDOW = 512
+/** Versions that may wait before a list is slowed down. */
+const WAITING = 4_096
+
+/**
+ * The agent's side of OBJECTS: whoever wrote a kind's last meta record owns the kind.
+ * @param epoch unique per process: two agents with one epoch would each think to be the owner
+ */
+export const objectStore = (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  cluster: string,
+  epoch: string,
+  options: ObjectStoreOptions = {},
+): ObjectStore => {
+  const shared = room(WINDOW)
+  return {
+    open: async (resource, signal) => {
+      const found = await readBack(js, jsm, cluster, resource, signal ?? new AbortController().signal)
+      const store = kindStore({ js, jsm, cluster, epoch, resource, shared, options }, found)
+      // The claim: from here on an older agent's meta records conflict, and it stops.
+      await store.flush()
+      return store
+    },
+  }
+}
+
+type Kind = {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly cluster: string
+  readonly epoch: string
+  readonly resource: Resource
+  readonly shared: Room
+  readonly options: ObjectStoreOptions
+}
+
+const kindStore = (kind: Kind, found: Found): KindStore => {
+  const { cluster, resource, options } = kind
+  const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now } = options
+  const lost = new AbortController()
+  const ended = new AbortController()
+  const { writer, meta, tombstones } = storing(kind, found, ended.signal, (error) => fail(error), now)
+  const contents = kindContents(cluster, resource, writer, () => found.slots.keys())
+  const watermark = (found.isWhole && found.meta?.resourceVersion) || undefined
+  let malformed = 0
+
+  const close = (): void => {
+    clearInterval(timer)
+    ended.abort(lost.signal.reason)
+    writer.drop()
+  }
+  const fail = (error: unknown): void => {
+    if (ended.signal.aborted) return
+    lost.abort(error)
+    close()
+  }
+  const timer = setInterval(() => {
+    void meta.ask()
+    void purgeTombstones(kind.jsm, found.slots, tombstones, now() - tombstoneMs, ended.signal).catch(fail)
+  }, metaMs).unref()
+
+  const advance = (next: Partial<Place>): void => {
+    lost.signal.throwIfAborted()
+    meta.advance(next)
+  }
+  const heard = (next: Partial<Place>): void => advance({ observedAt: now(), ...next })
+
+  return {
+    watermark,
+    lost: lost.signal,
+    meta: meta.now,
+    malformedCount: () => malformed,
+    flush: async () => {
+      ended.signal.throwIfAborted()
+      await meta.ask()
+      ended.signal.throwIfAborted()
+    },
+    close,
+    listing: () => {
+      contents.listing()
+      // Without a watermark a crash in the middle of the list begins with a list again.
+      advance({ state: 'listing', resourceVersion: '' })
+    },
+    page: async (objects) => {
+      heard({})
+      for (const object of objects) if (!contents.keep(object)) malformed += 1
+      await writer.roomFor(WAITING)
+    },
+    listed: (resourceVersion) => {
+      contents.listed()
+      heard({ state: 'streaming', resourceVersion })
+    },
+    changed: ({ type, object }, resourceVersion) => {
+      if (!contents.isStale(object))
+        if (type === 'DELETED') contents.remove(object)
+        else if (!contents.keep(object)) malformed += 1
+      heard({ state: 'streaming', ...(resourceVersion === '' ? {} : { resourceVersion }) })
+    },
+    bookmark: (resourceVersion) => heard({ state: 'streaming', resourceVersion }),
+    stalled: () => advance({ state: 'stalled' }),
+    recovered: () => heard({ state: 'streaming' }),
+    malformed: () => {
+      malformed += 1
+      heard({})
+    },
+  }
+}
+
+/** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
+const storing = (
+  { js, jsm, cluster, epoch, resource, shared }: Kind,
+  { slots, sum, meta, metaSeq, isWhole }: Found,
+  signal: AbortSignal,
+  failed: (error: unknown) => void,
+  now: () => number,
+) => {
+  const tombstones = new Map([...slots].filter(([, { uid }]) => uid === undefined))
+  const stored = (before: Slot | undefined, after: Slot, subject: string): void => {
+    if (before?.uid !== undefined) sum.remove(before.uid, before.resourceVersion)
+    if (after.uid !== undefined) sum.add(after.uid, after.resourceVersion)
+    if (after.uid === undefined) tombstones.set(subject, after)
+    else tombstones.delete(subject)
+  }
+  const metaSubject = subjects(cluster).meta(resource)
+  const isOwner = async (): Promise<boolean> => {
+    const last = await lastOn(jsm, metaSubject)
+    return last !== undefined && metaIn(last.data)?.epoch === epoch
+  }
+  const fence = fenced(js, jsm, signal)
+  const writer = objectsWriter(slots, fence, shared, isOwner, { stored, failed }, now)
+  const resourceVersion = (isWhole && meta?.resourceVersion) || ''
+  const place: Place = {
+    state: resourceVersion === '' ? 'listing' : 'stalled',
+    resourceVersion,
+    observedAt: meta?.observedAt ?? 0,
+  }
+  return { writer, tombstones, meta: metaWriter(fence, metaSubject, metaSeq, epoch, place, sum, writer, failed) }
+}

@@ -1,0 +1,54 @@
+import { type JetStreamClient, JSONCodec } from 'nats'
+import type { BrakeReport } from '../../events/cluster.ts'
+import type { Processes } from '../../ports.ts'
+import { asked } from './errors.ts'
+
+/** What a process says of itself every second. */
+export type ProcessState = {
+  readonly types: readonly string[]
+  readonly seen: number
+  readonly inFlight: number
+  readonly at: number
+}
+
+const BUCKET = 'processes'
+const SILENT_MS = 5_000
+const LOOK_MS = 100
+/** A licence lives for three seconds and a request for ten: after that nothing can be under way anywhere. */
+const CERTAIN_MS = 13_000
+const states = JSONCodec<ProcessState>()
+
+/** The processes of this system in a KV bucket whose entries vanish when nobody renews them. */
+export const kvProcesses = async (
+  js: JetStreamClient,
+): Promise<Processes & { announce(own: string, state: ProcessState): Promise<void> }> => {
+  const kv = await asked(BUCKET, () => js.views.kv(BUCKET, { history: 1, ttl: 10_000 }))
+  const all = async (): Promise<readonly ProcessState[]> => {
+    const found: ProcessState[] = []
+    for await (const key of await kv.keys()) {
+      const entry = await kv.get(key)
+      if (entry?.operation === 'PUT') found.push(states.decode(entry.value))
+    }
+    return found.filter(({ at }) => Date.now() - at < SILENT_MS)
+  }
+  return {
+    announce: async (own, state) => {
+      await kv.put(own, states.encode(state))
+    },
+    awaitSeen: async (n, signal) => {
+      const certainAt = performance.now() + CERTAIN_MS
+      for (;;) {
+        signal?.throwIfAborted()
+        const report = reported(await all(), n)
+        if ((report.unanswered === 0 && report.inFlight === 0) || performance.now() > certainAt) return report
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      }
+    },
+  }
+}
+
+const reported = (processes: readonly ProcessState[], n: number): BrakeReport => ({
+  processes: processes.length,
+  unanswered: processes.filter(({ seen }) => seen < n).length,
+  inFlight: processes.reduce((sum, { inFlight }) => sum + inFlight, 0),
+})

@@ -1,0 +1,73 @@
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  type StreamConfig,
+} from 'nats'
+
+/** What runs on our streams is newer than this: older servers ignore headers that the runtime relies on, or lose data. */
+export const OLDEST_SERVER = '2.12.3'
+
+const GIB = 2 ** 30
+const hours = (count: number): number => nanos(count * 3_600_000)
+
+/** Every actor type that has commands: what no type claims is not stored. */
+export const actorTypes = ['cluster', 'agent', 'tuner', 'controller', 'evictor', 'spot', 'scanner', 'init-data'] as const
+
+const wanted = (cluster: string, types: readonly string[]): readonly (Partial<StreamConfig> & { readonly name: string })[] => [
+  { name: 'JOURNAL', subjects: [`qm.${cluster}.journal.>`], discard: DiscardPolicy.New, deny_delete: true, allow_direct: true },
+  {
+    name: 'COMMANDS',
+    subjects: types.map((type) => `qm.${cluster}.cmd.${type}.>`),
+    retention: RetentionPolicy.Workqueue,
+    max_age: hours(24),
+  },
+  { name: 'EVENTS', subjects: [`qm.${cluster}.evt.>`], max_age: hours(30 * 24), max_bytes: 2 * GIB, allow_direct: true },
+]
+
+/**
+ * Makes the streams, or checks that they are what we need.
+ * @param types the types whose commands are stored
+ * @throws Error when the server is too old, or a stream of that name belongs to another cluster
+ */
+export const ensureStreams = async (nc: NatsConnection, cluster: string, types: readonly string[]): Promise<JetStreamManager> => {
+  const version = nc.info?.version ?? '0'
+  if (older(version, OLDEST_SERVER))
+    throw new Error(
+      `nats-server ${version} is too old: ${OLDEST_SERVER} is the oldest that keeps what it acknowledges; upgrade it`,
+    )
+  const jsm = await nc.jetstreamManager()
+  for (const config of wanted(cluster, types)) await ensure(jsm, config)
+  return jsm
+}
+
+const ensure = async (jsm: JetStreamManager, config: Partial<StreamConfig> & { readonly name: string }): Promise<void> => {
+  const known = await jsm.streams.info(config.name).catch((error: unknown) => {
+    if (error instanceof NatsError && error.api_error?.code === 404) return undefined
+    throw error
+  })
+  const foreign = known?.config.subjects.find((subject) => prefixOf(subject) !== prefixOf(config.subjects?.[0] ?? ''))
+  if (foreign !== undefined)
+    throw new Error(`the stream ${config.name} holds ${foreign}, another cluster's: give each cluster a NATS account of its own`)
+  const { config: stored } = known
+    ? await jsm.streams.update(config.name, { ...known.config, ...config })
+    : await jsm.streams.add(config)
+  for (const [key, value] of Object.entries(config))
+    if (JSON.stringify(stored[key as keyof StreamConfig]) !== JSON.stringify(value))
+      throw new Error(
+        `the stream ${config.name} should have ${key} ${JSON.stringify(value)}, NATS made it ${JSON.stringify(stored[key as keyof StreamConfig])}`,
+      )
+}
+
+const prefixOf = (subject: string): string => subject.split('.').slice(0, 2).join('.')
+
+/** Whether version a is older than b, both as `major.minor.patch`. */
+const older = (a: string, b: string): boolean => {
+  const parts = (version: string): number[] => version.split(/[.-]/).slice(0, 3).map(Number)
+  const [left, right] = [parts(a), parts(b)]
+  const index = left.findIndex((part, at) => part !== right[at])
+  return index >= 0 && (left[index] ?? 0) < (right[index] ?? 0)
+}

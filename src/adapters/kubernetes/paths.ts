@@ -1,0 +1,20 @@
+import type { Resource } from '../../events/kubernetes.ts'
+import { streamedKinds } from '../../events/kubernetes.ts'
+import { Refused } from '../../ports.ts'
+
+/** The collection of a kind over all namespaces. */
+export const collectionPath = (resource: Resource): string => {
+  const { group, version } = streamedKinds[resource]
+  return `${group === '' ? `/api/${version}` : `/apis/${group}/${version}`}/${resource}`
+}
+
+export const nodePath = (name: string): string => `/api/v1/nodes/${segment(name)}`
+export const podPath = (namespace: string, name: string): string =>
+  `/api/v1/namespaces/${segment(namespace)}/pods/${segment(name)}`
+
+// An empty name or `..` would turn the DELETE of one node into the DELETE of all of them.
+const segment = (name: string): string => {
+  if (!/^[A-Za-z0-9][-A-Za-z0-9._:]{0,252}$/.test(name))
+    throw new Refused(`${JSON.stringify(name.slice(0, 80))} is no name of a Kubernetes object; it is not put into a path`)
+  return encodeURIComponent(name)
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import type { KubernetesObject, ObjectMeta, Resource } from '../../events/kubernetes.ts'
+import { streamedKinds } from '../../events/kubernetes.ts'
+
+/** Annotations that some actor reads. All others may hold secrets (last-applied configuration, tokens) and are dropped. */
+const keptPrefixes = ['quartermaster.dev/', 'autoscaling.cast.ai/', 'cluster-autoscaler.kubernetes.io/', 'karpenter.sh/']
+const keptKeys: ReadonlySet<string> = new Set(['controller.kubernetes.io/pod-deletion-cost', 'kubernetes.io/config.mirror'])
+const VALUE_BYTES = 256
+
+const isKept = (key: string): boolean => keptKeys.has(key) || keptPrefixes.some((prefix) => key.startsWith(prefix))
+
+// Cut between characters: half a character would become another one.
+const cut = (value: string): string => {
+  const bytes = Buffer.from(value)
+  if (bytes.length <= VALUE_BYTES) return value
+  let end = VALUE_BYTES
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
+}
+
+const redacted = ({ annotations, ...meta }: ObjectMeta): ObjectMeta => {
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => isKept(key))
+  return kept.length === 0 ? meta : { ...meta, annotations: Object.fromEntries(kept.map(([key, value]) => [key, cut(value)])) }
+}
+
+/** What was left of an object of the API, or what is wrong with it, by name. */
+export type Projected = { readonly object: KubernetesObject } | { readonly malformed: string }
+
+/**
+ * The part of an object that leaves this adapter: the slim shape of its kind, redacted.
+ * Items of a list carry no kind, so it is put in.
+ */
+export const projected = (resource: Resource, raw: unknown): Projected => {
+  const { kind, schema } = streamedKinds[resource]
+  const result = schema.safeParse(typeof raw === 'object' && raw !== null ? { ...raw, kind } : raw)
+  if (!result.success) return { malformed: `${resource} ${nameOf(raw)}: ${issuesOf(result.error)}` }
+  const object: KubernetesObject = result.data
+  const { uid, resourceVersion } = object.metadata
+  if (uid === '' || resourceVersion === '') return { malformed: `${resource} ${nameOf(raw)}: no uid or resourceVersion` }
+  return { object: { ...object, metadata: redacted(object.metadata) } as KubernetesObject }
+}
+
+const Named = z.object({ metadata: z.object({ namespace: z.string().default(''), name: z.string() }) })
+
+const nameOf = (raw: unknown): string => {
+  const named = Named.safeParse(raw)
+  return named.success ? `${named.data.metadata.namespace}/${named.data.metadata.name}`.slice(0, 300) : '(without a name)'
+}
+
+const issuesOf = ({ issues }: z.ZodError): string =>
+  issues
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.join('.')}: ${message}`)
+    .join('; ')

@@ -1,0 +1,195 @@
+import { setTimeout as sleep, setImmediate as yieldToLoop } from 'node:timers/promises'
+import type { KubernetesObject, Resource } from '../../events/kubernetes.ts'
+import { Gone, type KubernetesReads, type ReflectorListener, Refused, Unavailable } from '../../ports.ts'
+import type { KubernetesClient } from './client.ts'
+import { Expired } from './failure.ts'
+import { collectionPath } from './paths.ts'
+import { projected } from './projection.ts'
+import { type Heard, Idle, type Patience, watch } from './watch.ts'
+import { ListPage } from './writes.ts'
+
+const PAGE = 500
+/** Objects projected in one go: a few milliseconds. */
+const SLICE = 100
+const SLICE_MS = 10
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 30_000
+/** A watch that stayed open for so long, ms, was a success even if nothing happened. */
+const STEADY_MS = 5_000
+
+/**
+ * Real API servers send a bookmark every 60 to 75 s, so 90 s of silence is a dead watch and never a false alarm. Within
+ * that, a small list every 5 s proves that the API answers, because nothing disruptive is done on a picture older than 15 s.
+ */
+const PATIENCE: Patience = { quietMs: 5_000, idleMs: 90_000 }
+
+/** Where one reflection stands. */
+type Place = {
+  version: string | undefined
+  isResumed: boolean
+  failures: number
+  isStalled: boolean
+  openedAt: number
+  lastTurn: number
+}
+
+/**
+ * Lists and follows kinds. A listener that throws ends the reflection with its error; it must not throw the errors of
+ * ports.ts that mean the API (Unavailable, Refused, Gone), which are waited out.
+ */
+export const kubernetesReads = (client: KubernetesClient, patience: Patience = PATIENCE): KubernetesReads => ({
+  reflect: async (resource, from, listener, signal) => {
+    const place: Place = {
+      version: from,
+      isResumed: from !== undefined,
+      failures: 0,
+      isStalled: false,
+      openedAt: 0,
+      lastTurn: performance.now(),
+    }
+    while (!signal.aborted) {
+      try {
+        place.version ??= await list(client, resource, listener, place, signal)
+        await follow(client, resource, listener, place, patience, signal)
+        settle(place)
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof Unavailable || error instanceof Refused || error instanceof Gone)) throw error
+        await stumble(place, error, listener)
+      }
+      if (place.failures > 0) await sleep(pauseMs(place.failures), undefined, { signal }).catch(() => {}) // the loop sees the abort
+    }
+  },
+})
+
+/** An end in order: a success, unless the server ends every watch at once. */
+const settle = (place: Place): void => {
+  place.failures = performance.now() - place.openedAt >= STEADY_MS || place.failures === 0 ? 0 : place.failures + 1
+}
+
+const stumble = async (place: Place, error: Error, listener: ReflectorListener): Promise<void> => {
+  if (error instanceof Expired) place.version = undefined
+  // Twice silent from the same version on: perhaps the server's history is shorter than ours (a restored backup).
+  if (error instanceof Idle && place.failures > 0) place.version = undefined
+  place.failures += 1
+  // One lost connection or one expired version is daily life, and over before anyone could act on it.
+  if (place.failures < 2 && !(error instanceof Idle) && !(error instanceof Refused)) return
+  place.isStalled = true
+  await listener.stalled(error.message)
+}
+
+/** Exponential from 250 ms to 30 s, half of it random so that restarted agents do not come in step. */
+const pauseMs = (failures: number): number => {
+  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10))
+  return longest / 2 + Math.random() * (longest / 2)
+}
+
+const list = async (
+  client: KubernetesClient,
+  resource: Resource,
+  listener: ReflectorListener,
+  place: Place,
+  signal: AbortSignal,
+): Promise<string> => {
+  await listener.listing()
+  let token: string | undefined
+  let version = ''
+  do {
+    const page = await pageOf(client, resource, { limit: PAGE, continue: token }, signal)
+    await tell(resource, page.items ?? [], listener, place)
+    version = page.metadata.resourceVersion
+    token = page.metadata.continue || undefined
+  } while (token !== undefined)
+  if (version === '') throw new Unavailable(`GET ${collectionPath(resource)}: a list without a resourceVersion`)
+  await listener.listed(version)
+  return version
+}
+
+const pageOf = async (
+  client: KubernetesClient,
+  resource: Resource,
+  query: Record<string, string | number | undefined>,
+  signal: AbortSignal,
+) => {
+  const page = ListPage.safeParse(await client.request('GET', collectionPath(resource), { query, signal }))
+  if (!page.success) throw new Unavailable(`GET ${collectionPath(resource)}: the answer is no list: ${page.error.message}`)
+  return page.data
+}
+
+const tell = async (resource: Resource, items: readonly unknown[], listener: ReflectorListener, place: Place): Promise<void> => {
+  for (let from = 0; from < items.length; from += SLICE) {
+    const objects: KubernetesObject[] = []
+    for (const item of items.slice(from, from + SLICE)) {
+      const result = projected(resource, item)
+      if ('malformed' in result) await listener.malformed(result.malformed)
+      else objects.push(result.object)
+    }
+    await listener.page(objects)
+    await turn(place)
+  }
+}
+
+const follow = async (
+  client: KubernetesClient,
+  resource: Resource,
+  listener: ReflectorListener,
+  place: Place,
+  patience: Patience,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (place.version === undefined) return
+  for await (const batch of watch(client, resource, place.version, patience, signal))
+    for (const heard of batch) {
+      if (signal.aborted) return
+      if (heard.type === 'quiet') await probe(client, resource, listener, place, signal)
+      else await report(heard, listener, place)
+      await turn(place)
+    }
+}
+
+const report = async (heard: Exclude<Heard, { type: 'quiet' }>, listener: ReflectorListener, place: Place): Promise<void> => {
+  if (heard.type === 'open') return opened(listener, place)
+  place.failures = 0
+  if (heard.resourceVersion !== '') place.version = heard.resourceVersion
+  if (heard.type === 'change') await listener.changed(heard.change, heard.resourceVersion)
+  else if (heard.type === 'bookmark') await listener.bookmark(heard.resourceVersion)
+  else await listener.malformed(heard.description)
+}
+
+const opened = async (listener: ReflectorListener, place: Place): Promise<void> => {
+  place.openedAt = performance.now()
+  if (place.isStalled) await listener.recovered()
+  // Who resumes without a list learns here that the API knows the version.
+  else if (place.isResumed && place.version !== undefined) await listener.bookmark(place.version)
+  place.isStalled = false
+  place.isResumed = false
+}
+
+/**
+ * Asks the API for one object while the watch is silent. Its answer is a word from the API, and the version in it shows
+ * a history that has gone back behind ours, on which a watch would be silent for ever.
+ */
+const probe = async (
+  client: KubernetesClient,
+  resource: Resource,
+  listener: ReflectorListener,
+  place: Place,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { metadata } = await pageOf(client, resource, { limit: 1 }, signal)
+  const version = place.version ?? ''
+  if (isBefore(metadata.resourceVersion, version))
+    throw new Expired(
+      `GET ${collectionPath(resource)}: the API is at version ${metadata.resourceVersion}, before our ${version}: list again`,
+    )
+  await listener.bookmark(version)
+}
+
+const isBefore = (a: string, b: string): boolean => /^\d{1,20}$/.test(a) && /^\d{1,20}$/.test(b) && BigInt(a) < BigInt(b)
+
+// Promises alone do not let timers and sockets run: give them a turn every few milliseconds.
+const turn = async (place: Place): Promise<void> => {
+  if (performance.now() - place.lastTurn < SLICE_MS) return
+  await yieldToLoop()
+  place.lastTurn = performance.now()
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import type { KubernetesObject, Node, Pod, Resource } from '../../events/kubernetes.ts'
+import { Gone, type KubernetesWrites, type NodeRef, type Power, Unavailable } from '../../ports.ts'
+import type { KubernetesClient } from './client.ts'
+import { collectionPath, nodePath, podPath } from './paths.ts'
+import { projected } from './projection.ts'
+
+const PAGE = 500
+
+/** One page of a list; `items` as the API gave them. */
+export const ListPage = z.object({
+  metadata: z
+    .object({ resourceVersion: z.string().default(''), continue: z.string().optional() })
+    .default({ resourceVersion: '' }),
+  // The API says null for a list without items.
+  items: z.array(z.unknown()).nullish(),
+})
+
+const Review = z.object({ status: z.object({ allowed: z.boolean().default(false) }).default({ allowed: false }) })
+
+/** The writes of ports.ts over one client, with the reads that guard them. */
+export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => {
+  const remove = async (path: string, uid: string, graceSeconds: number | undefined, signal?: AbortSignal): Promise<void> => {
+    const options = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } }
+    const body = graceSeconds === undefined ? options : { ...options, gracePeriodSeconds: graceSeconds }
+    await client.request('DELETE', path, { body, signal })
+  }
+  const isAllowed = async (power: Power, signal?: AbortSignal): Promise<boolean> => {
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: power } }
+    const answer = await client.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { body, signal })
+    return Review.parse(answer).status.allowed
+  }
+
+  return {
+    getNode: async (name, signal) => (await read(client, 'nodes', nodePath(name), signal)) as Node | undefined,
+    getPod: async (namespace, name, signal) => (await read(client, 'pods', podPath(namespace, name), signal)) as Pod | undefined,
+    listPodsOn: (node, signal) => podsOn(client, node, signal),
+    patchNode: async (node, patch, signal) => {
+      const body = withUid(node, patch)
+      await client.request('PATCH', nodePath(node.name), { body, contentType: 'application/merge-patch+json', signal })
+    },
+    evictPod: async ({ namespace, name, uid }, signal) => {
+      const deleteOptions = { preconditions: { uid } }
+      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace, name }, deleteOptions }
+      await client.request('POST', `${podPath(namespace, name)}/eviction`, { body, signal })
+    },
+    deletePod: async ({ namespace, name, uid }, graceSeconds, signal) =>
+      remove(podPath(namespace, name), uid, graceSeconds, signal),
+    deleteNode: async ({ name, uid }, signal) => remove(nodePath(name), uid, undefined, signal),
+    missingPowers: async (powers, signal) => {
+      const allowed = await Promise.all(powers.map((power) => isAllowed(power, signal)))
+      return powers.filter((_, index) => !allowed[index])
+    },
+  }
+}
+
+// The UID in a merge patch is the precondition: the API refuses to change it (409 or 422), which is read as Gone.
+const withUid = ({ uid }: NodeRef, patch: object): object => ({
+  ...patch,
+  metadata: { ...(patch as { metadata?: object }).metadata, uid },
+})
+
+const read = async (
+  client: KubernetesClient,
+  resource: Resource,
+  path: string,
+  signal?: AbortSignal,
+): Promise<KubernetesObject | undefined> => {
+  try {
+    return understood(resource, await client.request('GET', path, { signal }))
+  } catch (error) {
+    if (error instanceof Gone) return undefined
+    throw error
+  }
+}
+
+const podsOn = async (client: KubernetesClient, node: string, signal?: AbortSignal): Promise<readonly Pod[]> => {
+  const pods: Pod[] = []
+  let token: string | undefined
+  do {
+    const query = { fieldSelector: `spec.nodeName=${node}`, limit: PAGE, continue: token }
+    const { metadata, items } = ListPage.parse(await client.request('GET', collectionPath('pods'), { query, signal }))
+    pods.push(...(items ?? []).map((item) => understood('pods', item) as Pod))
+    token = metadata.continue || undefined
+  } while (token !== undefined)
+  return pods
+}
+
+// A pod that we do not understand must not be overlooked on a node that is being emptied: the whole read fails.
+const understood = (resource: Resource, raw: unknown): KubernetesObject => {
+  const result = projected(resource, raw)
+  if ('malformed' in result) throw new Unavailable(`the API's answer makes no sense: ${result.malformed}`)
+  return result.object
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod'
+
+// Commands: exactly their fields.
+const Nothing = z.strictObject({})
+/** `rollback`: running actions give back what they took. `finish`: those admitted before go on. */
+export const BrakePolicy = z.enum(['rollback', 'finish'])
+export const Hold = z.strictObject({ policy: BrakePolicy.default('rollback'), reason: z.string().max(500).optional() })
+
+export const MissingPower = z.object({ actor: z.string(), power: z.string() })
+export type MissingPower = z.infer<typeof MissingPower>
+
+/** Who had stopped by when the brake was declared held. */
+export const BrakeReport = z.object({ processes: z.number(), unanswered: z.number(), inFlight: z.number() })
+export type BrakeReport = z.infer<typeof BrakeReport>
+
+type At = { readonly at: number }
+export type ClusterEvent = At &
+  (
+    | { readonly type: 'cluster.Connect' }
+    | { readonly type: 'cluster.Promote' }
+    | { readonly type: 'cluster.Demote' }
+    | { readonly type: 'cluster.Disconnect' }
+    | { readonly type: 'cluster.EnableSecurity' }
+    | { readonly type: 'cluster.DisableSecurity' }
+    | ({ readonly type: 'cluster.Hold' } & z.infer<typeof Hold>)
+    | { readonly type: 'cluster.Release' }
+  )
+
+/** What the cluster actor tells everyone. */
+export type ClusterFact =
+  | { readonly type: 'cluster.PhaseEntered'; readonly phase: Phase }
+  | { readonly type: 'cluster.SecurityEntered'; readonly security: 'on' | 'off' }
+  | { readonly type: 'cluster.ChildAllowed'; readonly child: string }
+  | { readonly type: 'cluster.ChildStopped'; readonly child: string }
+  | { readonly type: 'cluster.ChildNotHosted'; readonly child: string; readonly reason: string }
+  | { readonly type: 'cluster.PowerMissing'; readonly actor: string; readonly power: string }
+  | { readonly type: 'cluster.BrakeRequested'; readonly policy: z.infer<typeof BrakePolicy>; readonly reason?: string }
+  | ({ readonly type: 'cluster.BrakeHeld' } & BrakeReport)
+  | { readonly type: 'cluster.BrakeReleased' }
+
+export type Phase = 'disconnected' | 'observing' | 'automating'
+
+// Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
+export const clusterEvents = {
+  'cluster.Connect': { schema: Nothing, v: 1, command: true },
+  'cluster.Promote': { schema: Nothing, v: 1, command: true },
+  'cluster.Demote': { schema: Nothing, v: 1, command: true },
+  'cluster.Disconnect': { schema: Nothing, v: 1, command: true },
+  'cluster.EnableSecurity': { schema: Nothing, v: 1, command: true },
+  'cluster.DisableSecurity': { schema: Nothing, v: 1, command: true },
+  'cluster.Hold': { schema: Hold, v: 1, command: true },
+  'cluster.Release': { schema: Nothing, v: 1, command: true },
+} as const

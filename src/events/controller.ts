@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { BrakePolicy } from './cluster.ts'
+
+const id = z.string().min(1).max(200)
+const nodeName = z.string().min(1).max(253)
+
+/** Who wants to hear how the action ends, as `<type>/<id>`. */
+const requester = z.string().optional()
+
+/** Node identity: the name, and the UID or the provider id if the sender knows them. Another node of that name is "already gone". */
+const NodeIdentity = { nodeName, nodeUid: z.string().optional(), providerId: z.string().optional() }
+
+export const DrainNode = z.strictObject({
+  id,
+  ...NodeIdentity,
+  /** Counted from the moment the action is admitted. */
+  drainTimeoutSeconds: z.number().positive().max(86_400).default(600),
+  /** What keeps the node after the deadline is deleted in spite of its budget. */
+  force: z.boolean().default(false),
+  requester,
+})
+export type DrainNode = z.infer<typeof DrainNode>
+
+export const DeleteNode = z.strictObject({ id, ...NodeIdentity, requester })
+export type DeleteNode = z.infer<typeof DeleteNode>
+
+const CancelAction = z.strictObject({ id })
+const Retire = z.strictObject({ policy: BrakePolicy })
+const Resume = z.strictObject({})
+const Cancel = z.strictObject({ reason: z.string() })
+
+/** A pod meant by its UID; `owner` is the UID of what will replace it. */
+export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string; readonly owner?: string }
+
+/** How an action ended. `gone`: the node meant was no more, nothing was left to do. */
+export type ActionOutcome = {
+  readonly outcome: 'done' | 'gone' | 'failed' | 'refused'
+  readonly reason?: string
+  readonly evicted?: number
+}
+export type EvictionOutcome = {
+  readonly uid: string
+  readonly outcome: 'evicted' | 'deleted' | 'gone' | 'failed'
+  readonly reason?: string
+}
+
+type At = { readonly at: number }
+type Done<Output> = { readonly type: `xstate.done.actor.${string}`; readonly actorId: string; readonly output: Output }
+type Failed = {
+  readonly type: `xstate.error.actor.${string}`
+  readonly actorId: string
+  readonly error: { readonly message: string }
+}
+
+export type ControllerEvent = At &
+  (
+    | ({ readonly type: 'controller.DrainNode' } & DrainNode)
+    | ({ readonly type: 'controller.DeleteNode' } & DeleteNode)
+    | ({ readonly type: 'controller.CancelAction' } & z.infer<typeof CancelAction>)
+    /** Accept nothing more, end when everything has ended. */
+    | ({ readonly type: 'controller.Retire' } & z.infer<typeof Retire>)
+    /** The brake: accept nothing more until Resume. */
+    | ({ readonly type: 'controller.Pause' } & z.infer<typeof Retire>)
+    | { readonly type: 'controller.Resume' }
+    | Done<ActionOutcome>
+    | Failed
+  )
+
+export type DrainEvent = At & (({ readonly type: 'drain-node.Cancel' } & z.infer<typeof Cancel>) | Done<EvictionOutcome> | Failed)
+export type DeletionEvent = At & ({ readonly type: 'delete-node.Cancel' } & z.infer<typeof Cancel>)
+
+export type ControllerFact =
+  | { readonly type: 'controller.ActionAccepted'; readonly action: string; readonly verb: string; readonly node: string }
+  | {
+      readonly type: 'controller.ActionRefused'
+      readonly action: string
+      readonly verb: string
+      readonly node: string
+      readonly reason: string
+    }
+  | { readonly type: 'controller.NodeCordoned'; readonly action: string; readonly node: string }
+  | {
+      readonly type: 'controller.StepDone'
+      readonly action: string
+      readonly node: string
+      readonly pod: string
+      readonly uid: string
+      readonly outcome: string
+      readonly reason?: string
+      readonly owner?: string
+      /** Epoch ms at which the eviction was granted: its replacement is not older. */
+      readonly since?: number
+    }
+  | {
+      readonly type: 'controller.ActionDone'
+      readonly action: string
+      readonly node: string
+      readonly evicted: number
+      readonly alreadyGone: boolean
+    }
+  | { readonly type: 'controller.ActionFailed'; readonly action: string; readonly node: string; readonly reason: string }
+  | { readonly type: 'controller.ActionCompensated'; readonly action: string; readonly node: string; readonly restored: string }
+
+// Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
+export const controllerEvents = {
+  'controller.DrainNode': { schema: DrainNode, v: 1, command: true },
+  'controller.DeleteNode': { schema: DeleteNode, v: 1, command: true },
+  'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
+  'controller.Retire': { schema: Retire, v: 1 },
+  'controller.Pause': { schema: Retire, v: 1 },
+  'controller.Resume': { schema: Resume, v: 1 },
+} as const
+export const drainEvents = { 'drain-node.Cancel': { schema: Cancel, v: 1 } } as const
+export const deletionEvents = { 'delete-node.Cancel': { schema: Cancel, v: 1 } } as const

@@ -1,0 +1,60 @@
+import { type Clock, pause } from './clock.ts'
+import type { Licence } from './licence.ts'
+import type { EffectContext, EffectDef } from './types.ts'
+
+/** What is journaled of an error: its class and words, and the plain fields the class adds. Never a stack. */
+export type Failure = { readonly name: string; readonly message: string; readonly [detail: string]: unknown }
+
+export const failureOf = (error: unknown): Failure => {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  const details = Object.entries(error).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
+  return { ...Object.fromEntries(details), name: error.name, message: error.message }
+}
+
+/** The world took longer than the effect allows. */
+export class TimedOut extends Error {
+  override name = 'TimedOut'
+}
+
+const JITTER = 0.2
+
+/**
+ * Runs one effect to its end: licence before each attempt, time limit, retries with back-off (doubling, with jitter) on
+ * the errors it names. If an earlier run is possible, the world is asked first (`probe`).
+ * @throws what the last attempt threw; Held when the licence does not allow it
+ */
+export const perform = async (
+  definition: EffectDef<any, any>,
+  input: unknown,
+  context: EffectContext,
+  licence: Licence,
+  clock: Clock,
+): Promise<unknown> => {
+  const { attempts = 1, backoffMs = 0, on = [] } = definition.retry ?? {}
+  const last = context.attempt + attempts - 1
+  for (let attempt = context.attempt; ; attempt++) {
+    try {
+      return await licence.during(definition.reach, () => once(definition, input, { ...context, attempt }, clock))
+    } catch (error) {
+      if (context.signal.aborted || attempt >= last || !on.includes(failureOf(error).name)) throw error
+      const delay = backoffMs * 2 ** (attempt - context.attempt)
+      await pause(clock, delay * (1 + JITTER * (Math.random() * 2 - 1)), context.signal)
+      context.signal.throwIfAborted()
+    }
+  }
+}
+
+const once = async (definition: EffectDef<any, any>, input: unknown, context: EffectContext, clock: Clock): Promise<unknown> => {
+  if (definition.timeoutMs === 'activity') return definition.run(input, context)
+  const limit = new AbortController()
+  const cancel = clock.after(definition.timeoutMs, () => limit.abort(new TimedOut(`no answer within ${definition.timeoutMs} ms`)))
+  const limited = { ...context, signal: AbortSignal.any([context.signal, limit.signal]) }
+  try {
+    const known = definition.idempotency === 'probe' && context.attempt > 1 ? await definition.probe(input, limited) : undefined
+    return known ?? (await definition.run(input, limited))
+  } catch (error) {
+    throw limit.signal.aborted && !context.signal.aborted ? limit.signal.reason : error
+  } finally {
+    cancel()
+  }
+}

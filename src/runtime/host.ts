@@ -1,0 +1,203 @@
+import { createActor, type DurableActor, type Ground } from './actor.ts'
+import { pause } from './clock.ts'
+import { failureOf } from './effects.ts'
+import { type Book, book } from './fold.ts'
+import type { Command, Delivery, Leases } from './inbox.ts'
+import { recover } from './recover.ts'
+import { refusalOf } from './refuse.ts'
+import { type Address, addressOf, type Definition, type Outcome } from './types.ts'
+
+export type HostOptions = {
+  readonly ground: Ground
+  readonly leases: Leases
+  /** What this process offers to host. */
+  readonly definitions: readonly Definition[]
+  /** The actor that nobody spawns, and the id that commands without one mean. */
+  readonly root: { readonly address: Address; readonly input?: unknown }
+  /** Actor types that exist but that nobody here hosts: the root's host refuses their commands by name. */
+  readonly unhosted?: readonly string[]
+}
+
+export type Host = {
+  /** Every actor that is alive here. */
+  readonly actors: () => readonly DurableActor[]
+  /** Resolves when every offered type is recovered and served. */
+  readonly ready: Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+const REOPEN_MS = 1_000
+
+const withIdInPayload = (command: Command): Command =>
+  command.verb.startsWith('$') || typeof command.payload !== 'object'
+    ? command
+    : { ...command, id: undefined, payload: { id: command.id ?? command.cmd, ...command.payload } }
+
+/** Hosts actor types: lease, recovery, then commands; again whenever a lease is lost and won back. */
+export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: HostOptions): Host => {
+  const { journal, inbox, clock, log } = ground
+  const life = new AbortController()
+  const byType = new Map(definitions.map((definition) => [definition.type, definition]))
+  const actors = new Map<string, DurableActor>()
+  /** Ended actors: only their books, until somebody wakes them. */
+  const books = new Map<string, Book>()
+  const reopening = new Map<string, Promise<DurableActor>>()
+  const readers = recover(journal, [...byType.keys()])
+
+  const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
+    while (!life.signal.aborted) {
+      const lease = await leases.acquire(definition.type, ground.process, life.signal)
+      const held = AbortSignal.any([lease.lost, life.signal])
+      await serveType(definition, held, onReady)
+      for (const actor of ofType(definition.type)) actor.close(new Error('the lease is lost'))
+      await lease.release()
+    }
+  }
+  const ofType = (type: string): DurableActor[] => [...actors.values()].filter(({ self }) => self.type === type)
+
+  const serveType = async (definition: Definition, held: AbortSignal, onReady: () => void): Promise<void> => {
+    const { type } = definition
+    const { books: recovered, corrupt } = await readers.read(type)
+    for (const { actor, error } of corrupt)
+      log.error({ actor: addressOf(actor), err: error }, 'actor quarantined: its journal has a hole')
+    for (const { actor, state } of recovered) await revive(definition, actor, state)
+    if (root.address.type === type && !actors.has(addressOf(root.address))) await createRoot()
+    const ended = [inbox.consume(type, (delivery) => void receive(delivery), held), inbox.serve(type, route, held)]
+    if (root.address.type === type) for (const other of unhosted) ended.push(inbox.consume(other, refuseUnhosted, held))
+    onReady()
+    await Promise.all(ended)
+  }
+
+  const revive = async (definition: Definition, self: Address, state: Book): Promise<void> => {
+    const owes = state.state.status === 'active' || [...state.open.values()].some(({ parked }) => parked === undefined)
+    if (owes) await adopt(definition, self, state).open()
+    else books.set(addressOf(self), state)
+  }
+
+  const createRoot = async (): Promise<void> => {
+    const { type, id } = root.address
+    const payload = { input: { id, ...(root.input as object) } }
+    await route({ type, id, verb: '$Spawn', cmd: `root/${id}`, payload, sentAt: clock.now() })
+  }
+
+  const adopt = (definition: Definition, self: Address, known?: Book): DurableActor => {
+    const name = addressOf(self)
+    const actor = createActor(ground, definition, self, known)
+    actors.set(name, actor)
+    books.delete(name)
+    void actor.closed.then((why) => {
+      if (actors.get(name) === actor) actors.delete(name)
+      if (!life.signal.aborted) log.warn({ actor: name, why: why.message }, 'actor closed')
+      const state = actor.book()
+      if (state && state.state.status !== 'active') books.set(name, state)
+      else if (!life.signal.aborted && !actors.has(name)) void reopen(definition, self)
+    })
+    return actor
+  }
+
+  /** After a fence or an error: the journal says what is true. */
+  const reopen = (definition: Definition, self: Address): Promise<DurableActor> => {
+    const name = addressOf(self)
+    const known = reopening.get(name)
+    if (known) return known
+    const opened = (async () => {
+      for (;;) {
+        await pause(clock, REOPEN_MS, life.signal)
+        life.signal.throwIfAborted()
+        try {
+          let state: Book | undefined
+          for await (const { seq, commit } of journal.read(self)) state = book(state, self, commit, seq)
+          const actor = adopt(definition, self, state)
+          await actor.open()
+          return actor
+        } catch (error) {
+          log.error({ actor: name, err: failureOf(error) }, 'actor could not be reopened, trying again')
+        }
+      }
+    })().finally(() => reopening.delete(name))
+    opened.catch(() => {})
+    reopening.set(name, opened)
+    return opened
+  }
+
+  const find = (definition: Definition, self: Address, create: boolean): DurableActor | Promise<DurableActor> | undefined => {
+    const name = addressOf(self)
+    const state = books.get(name)
+    return actors.get(name) ?? reopening.get(name) ?? (state || create ? adopt(definition, self, state) : undefined)
+  }
+
+  const receive = async (delivery: Delivery): Promise<void> => {
+    const outcome = await route(delivery.command).catch((error: unknown) => {
+      if (!life.signal.aborted)
+        log.error({ command: delivery.command.cmd, err: failureOf(error) }, 'command not decided, will be delivered again')
+    })
+    if (outcome) delivery.done()
+  }
+
+  /** Brings a command to its actor, or says at the door why not. */
+  const route = async (sent: Command): Promise<Outcome> => {
+    const definition = byType.get(sent.type)
+    const command = definition?.idInPayload ? withIdInPayload(sent) : sent
+    const self = { type: command.type, id: command.id ?? root.address.id }
+    const refusal = refusalOf(command, definition, clock.now())
+    if (refusal !== undefined || !definition) return refuse(command, refusal ?? `nobody hosts ${command.type}`)
+    for (;;) {
+      const actor = find(definition, self, command.verb === '$Spawn')
+      if (!actor) return command.verb.startsWith('$') ? unknown(self) : refuse(command, unknown(self).detail)
+      const found = actor instanceof Promise ? await actor : actor
+      try {
+        return await found.receive(command)
+      } catch (error) {
+        life.signal.throwIfAborted()
+        log.warn(
+          { actor: addressOf(self), command: command.cmd, err: failureOf(error) },
+          'actor closed while deciding, trying again',
+        )
+        if (actors.get(addressOf(self)) === found) actors.delete(addressOf(self))
+        await reopen(definition, self)
+      }
+    }
+  }
+  const unknown = (self: Address) => ({ ok: false, why: 'refused', detail: `there is no ${addressOf(self)}` }) as const
+
+  const refuse = async ({ type, verb, id, cmd }: Command, reason: string): Promise<Outcome> => {
+    await journal.refuse({
+      f: 1,
+      refused: { type, verb, ...(id !== undefined && { id }), reason },
+      own: ground.process,
+      ts: clock.now(),
+      cmd,
+    })
+    return { ok: false, why: 'refused', detail: reason }
+  }
+
+  const refuseUnhosted = (delivery: Delivery): void => {
+    const { command } = delivery
+    const reason = `no process offers to host ${command.type}`
+    const { parent } = (command.payload ?? {}) as { parent?: Address & { ref: string } }
+    const type = `xstate.error.actor.${parent?.ref}`
+    const event = { type, actorId: parent?.ref, error: { name: 'NotHosted', message: reason } }
+    const told = parent
+      ? inbox.send({ to: parent, verb: '$Child', key: `${command.cmd}/refused`, payload: { event }, corr: command.cmd })
+      : refuse(command, reason)
+    void told.then(() => delivery.done()).catch((error: unknown) => log.warn({ err: failureOf(error) }, 'refusal not stored yet'))
+  }
+
+  const serving = definitions.map((definition) => {
+    let onReady: () => void = () => {}
+    const ready = new Promise<void>((resolve) => {
+      onReady = resolve
+    })
+    return { ready, ended: hostType(definition, onReady) }
+  })
+  const failed = Promise.all(serving.map(({ ended }) => ended)).then(() => {})
+  return {
+    actors: () => [...actors.values()].filter((actor) => actor.book()?.state.status === 'active'),
+    ready: Promise.race([Promise.all(serving.map(({ ready }) => ready)).then(() => {}), failed]),
+    stop: async () => {
+      life.abort(new Error('the host stops'))
+      for (const actor of actors.values()) actor.close(new Error('the host stops'))
+      await failed.catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,46 @@
+import type { Address, Outcome } from './types.ts'
+
+/** A command on its way to an actor. `id` is absent where the sender named only the type. */
+export type Command = {
+  readonly type: string
+  readonly verb: string
+  readonly id: string | undefined
+  /** The command's identity: a repeat under the same one is the same command. */
+  readonly cmd: string
+  readonly payload: unknown
+  readonly sentAt: number
+  readonly deadline?: number | undefined
+  readonly cause?: string | undefined
+  readonly corr?: string | undefined
+  readonly trace?: string | undefined
+  /** Why the payload could not be read, instead of the payload. */
+  readonly malformed?: string | undefined
+}
+
+/** A stored command: stays until `done`, is delivered again if the process dies before. */
+export type Delivery = { readonly command: Command; readonly done: () => void }
+
+/** A message from one actor to another: stored, delivered in order per sender, its key makes a repeat harmless. */
+export type Message = {
+  readonly to: Address
+  readonly verb: '$Spawn' | '$Stop' | '$Child' | '$Send'
+  readonly key: string
+  readonly payload: unknown
+  readonly corr: string
+  readonly trace?: string | undefined
+}
+
+export type Inbox = {
+  /** Stores a message; resolves when it is stored. Repeats are harmless. */
+  send(message: Message): Promise<void>
+  /** Commands of one actor type in stream order, to the one holder of that type's lease. */
+  consume(type: string, onDelivery: (delivery: Delivery) => void, signal: AbortSignal): Promise<void>
+  /** Synchronous commands: the answer comes after the commit. */
+  serve(type: string, onCall: (command: Command) => Promise<Outcome>, signal: AbortSignal): Promise<void>
+}
+
+/** Liveness only: at most one process tends to an actor type. That two never both write is the journal's fence. */
+export type Leases = {
+  /** Waits for the lease; `lost` aborts when another process has taken it. */
+  acquire(type: string, own: string, signal: AbortSignal): Promise<{ readonly lost: AbortSignal; release(): Promise<void> }>
+}

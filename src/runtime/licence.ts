@@ -1,0 +1,85 @@
+import { type Clock, pause } from './clock.ts'
+import type { Journal } from './journal.ts'
+import type { Address, Reach } from './types.ts'
+
+/** Disruptive work is not allowed now. */
+export class Held extends Error {
+  override name = 'Held'
+}
+
+/** `permits` reads the governing actor's state value: what it allows, or why not. */
+export type Governor = {
+  readonly actor: Address
+  readonly permits: (value: unknown, reach: Reach) => string | undefined
+}
+
+export type Licence = {
+  /** Runs a request that the licence allows, and counts it while it is under way. @throws Held */
+  during<T>(reach: Reach, request: () => Promise<T>): Promise<T>
+  /** Disruptive requests under way. */
+  inFlight(): number
+  /** Number of the governing actor's newest commit that this process has seen. */
+  seen(): number
+}
+
+/** A licence is good for this long after the request that renewed it was sent. */
+export const LICENCE_MS = 3_000
+const RENEW_MS = 1_000
+
+/**
+ * Permission to disrupt, renewed every second by reading the governing actor's newest commit from the stream's leader.
+ * Without an answer it runs out after three seconds of the monotonic clock, counted from the start of the request.
+ */
+export const licence = (
+  journal: Journal,
+  governor: Governor,
+  clock: Clock,
+  signal: AbortSignal,
+  onRenewed?: () => void,
+): Licence => {
+  let renewedAt = Number.NEGATIVE_INFINITY
+  let value: unknown
+  let seen = 0
+  const renew = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const askedAt = clock.monotonic()
+      const last = await journal.last(governor.actor).catch(() => 'unanswered' as const)
+      if (last !== 'unanswered') {
+        renewedAt = askedAt
+        value = last?.commit.to
+        seen = last?.commit.n ?? 0
+        onRenewed?.()
+      }
+      await pause(clock, Math.max(0, RENEW_MS - (clock.monotonic() - askedAt)), signal)
+    }
+  }
+  const check = (reach: Reach): void => {
+    if (reach === 'internal') return
+    if (clock.monotonic() - renewedAt > LICENCE_MS)
+      throw new Held('no word from the journal for three seconds: nothing disruptive starts')
+    const refusal = governor.permits(value, reach)
+    if (refusal !== undefined) throw new Held(refusal)
+  }
+  void renew()
+  return { seen: () => seen, ...counting(check) }
+}
+
+const counting = (check: (reach: Reach) => void): Pick<Licence, 'during' | 'inFlight'> => {
+  let count = 0
+  return {
+    inFlight: () => count,
+    during: async (reach, request) => {
+      check(reach)
+      if (reach !== 'disruptive') return request()
+      count++
+      try {
+        return await request()
+      } finally {
+        count--
+      }
+    },
+  }
+}
+
+/** For runtimes without a governing actor: everything is allowed. */
+export const unrestricted: Licence = { seen: () => 0, ...counting(() => {}) }

@@ -1,0 +1,95 @@
+import type { Log } from './actor.ts'
+import { type Clock, pause } from './clock.ts'
+import { failureOf } from './effects.ts'
+import type { Entry, Journal } from './journal.ts'
+import { keyOf } from './types.ts'
+
+/** CloudEvents 1.0, structured JSON, with the extensions correlationid, causationid and traceparent. */
+export type CloudEvent = {
+  readonly specversion: '1.0'
+  readonly id: string
+  readonly source: string
+  readonly type: string
+  readonly subject: string
+  readonly time: string
+  readonly datacontenttype: 'application/json'
+  readonly correlationid?: string
+  readonly causationid?: string
+  readonly traceparent?: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Where an event comes from: a record of the journal, and its place among that record's facts. */
+export type Position = { readonly seq: number; readonly index: number }
+
+export type EventLog = {
+  /** The position of the newest event; from there projecting goes on. */
+  last(): Promise<Position | undefined>
+  /** Appends after the newest event known here. @throws Conflict when another projector was quicker, Unanswered */
+  append(event: CloudEvent, position: Position): Promise<void>
+}
+
+const AGAIN_MS = 500
+
+/** Pure: the public facts of one journal record. The event's id is the key of the fact; a repeat has the same. */
+export const cloudEvents = (tenant: string, { type, id, record }: Entry): readonly CloudEvent[] => {
+  const time = new Date(record.ts).toISOString()
+  if ('refused' in record) {
+    const { refused, cmd } = record
+    const data = { command: `${refused.type}.${refused.verb}`, id: refused.id, cmd, reason: refused.reason }
+    const fact = `quartermaster.${type}.CommandRefused.v1`
+    const subject = refused.id ?? tenant
+    return [
+      {
+        ...base,
+        id: `${type}/refused/${cmd}`,
+        source: `/qm/${tenant}/${type}`,
+        type: fact,
+        subject,
+        time,
+        correlationid: cmd,
+        data,
+      },
+    ]
+  }
+  const self = { type, id: id ?? '' }
+  return record.em.map(({ i, ev: { type: fact, at: _, ...data } }) => ({
+    ...base,
+    id: keyOf(self, record.n, i),
+    source: `/qm/${tenant}/${type}/${id}`,
+    type: `quartermaster.${fact}.v1`,
+    subject: id ?? '',
+    time,
+    correlationid: record.corr,
+    causationid: record.cmd,
+    ...(record.trace !== undefined && { traceparent: record.trace }),
+    data,
+  }))
+}
+const base = { specversion: '1.0', datacontenttype: 'application/json' } as const
+
+/** `cluster.PhaseEntered` of `quartermaster.cluster.PhaseEntered.v1`: what the subject is named by. */
+export const factOf = ({ type }: CloudEvent): string => type.replace(/^quartermaster\./, '').replace(/\.v\d+$/, '')
+
+/** Publishes the journal's facts, in order and each once: it goes on after the newest event that is there. */
+export const project = async (
+  tenant: string,
+  journal: Journal,
+  events: EventLog,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> => {
+  while (!signal.aborted) {
+    try {
+      const last = await events.last()
+      for await (const entry of journal.follow((last?.seq ?? 1) - 1, signal))
+        for (const [index, event] of cloudEvents(tenant, entry).entries())
+          if (!last || entry.seq > last.seq || index > last.index) await events.append(event, { seq: entry.seq, index })
+    } catch (error) {
+      if (signal.aborted) return
+      log.warn({ err: failureOf(error) }, 'projector starts again after the newest event')
+      await pause(clock, AGAIN_MS, signal)
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import type { ServerResponse } from 'node:http'
+import { evict } from '../eviction.ts'
+import { ApiFailure, badRequest, methodNotAllowed, noSuchPath, notFound } from '../failure.ts'
+import { kinds } from '../objects.ts'
+import type { Json } from '../patch.ts'
+import { bindPod } from '../scheduler/scheduler.ts'
+import { textOf } from '../text.ts'
+import type { World } from '../world.ts'
+import type { Rule } from './access.ts'
+import { demandAccess, review } from './access.ts'
+import { discovery } from './discovery.ts'
+import type { ArmedFaults } from './faults.ts'
+import { orderFaults } from './faults.ts'
+import type { Lists } from './list.ts'
+import { bindingTarget, deleteOptions, evictionOf, isDryRun } from './options.ts'
+import type { Target } from './path.ts'
+import { targetOf } from './path.ts'
+import { watch } from './watch.ts'
+import { create, patch, present, remove, replace } from './write.ts'
+
+export type Request = {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly mediaType: string
+  readonly body: Buffer
+}
+export type Answer = { readonly code: number; readonly text: string }
+/** What the routes work on. */
+export type Served = {
+  readonly world: World
+  readonly faults: ArmedFaults
+  readonly lists: Lists
+  readonly rules: readonly Rule[]
+}
+
+const json = ({ body }: Request): Json => {
+  if (body.length === 0) throw badRequest('the request has no body')
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    throw badRequest(`the body of the request is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+const ok = (body: object, code = 200): Answer => ({ code, text: JSON.stringify(body) })
+const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' }
+
+/** Answers a request, or takes the response for a watch and answers nothing. @throws ApiFailure */
+export const answer = (served: Served, request: Request, response: ServerResponse): Answer | undefined => {
+  const { method, path } = request
+  if (path.startsWith('/simulator/')) return ownRoute(served, request)
+  if (path === '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews') {
+    if (method !== 'POST') throw methodNotAllowed()
+    return ok(review(served.rules, json(request)), 201)
+  }
+  const described = method === 'GET' ? discovery(path) : undefined
+  return described ? ok(described) : resourceRoute(served, request, targetOf(path), response)
+}
+
+/** What only the simulated cluster has. */
+const ownRoute = ({ world, faults }: Served, request: Request): Answer => {
+  if (request.path === '/simulator/audit' && request.method === 'GET') return ok({ items: world.store.audit() })
+  if (request.path !== '/simulator/faults') throw noSuchPath()
+  if (request.method !== 'POST') throw methodNotAllowed()
+  orderFaults(faults, json(request))
+  return ok(success)
+}
+
+const VERBS: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
+
+const resourceRoute = (served: Served, request: Request, target: Target, response: ServerResponse): Answer | undefined => {
+  const isWatch = ['1', 'true'].includes(request.query.get('watch') ?? '')
+  const verb = VERBS[request.method]
+  if (!verb) throw methodNotAllowed()
+  const listed = target.name === undefined || isWatch
+  demandAccess(served.rules, verb === 'get' && listed ? (isWatch ? 'watch' : 'list') : verb, target)
+  if (target.subresource !== undefined && target.subresource !== 'status') return subresource(served.world, request, target)
+  if (target.subresource === 'status' && !target.kind.hasStatus) throw noSuchPath()
+  if (verb !== 'get') return write(served.world, request, target, verb)
+  if (isWatch) return void watch(served.world, served.faults, target, request.query, response)
+  return {
+    code: 200,
+    text: target.name === undefined ? served.lists.list(target, request.query) : textOf(present(served.world, target)),
+  }
+}
+
+const write = (world: World, request: Request, target: Target, verb: string): Answer => {
+  const dryRun = isDryRun(request.query)
+  switch (verb) {
+    case 'create':
+      if (target.name !== undefined) throw methodNotAllowed()
+      return { code: 201, text: textOf(create(world, target, json(request), dryRun)) }
+    case 'update':
+      return { code: 200, text: textOf(replace(world, target, json(request), dryRun)) }
+    case 'patch':
+      return { code: 200, text: textOf(patch(world, target, request.mediaType, patchBody(request), dryRun)) }
+    default:
+      if (target.subresource !== undefined || target.name === undefined) throw methodNotAllowed()
+      return ok(remove(world, target, deleteOptions(request.query, request.body.length > 0 ? json(request) : undefined)))
+  }
+}
+/** An apply patch is YAML; it is refused by its type, not by its text. */
+const patchBody = (request: Request): Json => (request.mediaType.endsWith('+json') ? json(request) : null)
+
+const subresource = (world: World, request: Request, { kind, namespace, name, subresource: part }: Target): Answer => {
+  if (kind.resource !== 'pods' || name === undefined || (part !== 'eviction' && part !== 'binding')) throw noSuchPath()
+  if (request.method !== 'POST') throw methodNotAllowed()
+  if (part === 'eviction') evict(world, namespace ?? '', name, evictionOf(request.query, json(request)))
+  else bind(world, namespace, name, bindingTarget(json(request)))
+  return ok({ ...success, code: 201 }, 201)
+}
+
+const bind = (world: World, namespace: string | undefined, name: string, node: string): void => {
+  const pod = world.store.get('pods', namespace, name)
+  if (!pod) throw notFound(kinds.pods, name)
+  if (pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined) {
+    const message = `Operation cannot be fulfilled on pods/binding "${name}": pod ${name} is already assigned to node "${pod.spec.nodeName ?? ''}"`
+    throw new ApiFailure(409, 'Conflict', message, { details: { name, kind: 'pods/binding' } })
+  }
+  bindPod(world, pod, node)
+}

@@ -1,0 +1,112 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { ApiFailure, statusOf, unauthorized } from '../failure.ts'
+import type { Answer, Request, Served } from './routes.ts'
+import { answer } from './routes.ts'
+
+const MOST_BODY_BYTES = 3 * 1024 * 1024
+const GZIP_FROM_BYTES = 128 * 1024 // as the real one: small bodies are not worth it
+const compress = promisify(gzip)
+
+const bodyOf = async (message: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of message) {
+    size += chunk.length
+    if (size > MOST_BODY_BYTES)
+      throw new ApiFailure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MOST_BODY_BYTES}`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+const requestOf = async (message: IncomingMessage): Promise<Request> => {
+  const [path = '/', ...query] = (message.url ?? '/').split('?')
+  return {
+    method: message.method ?? 'GET',
+    path,
+    query: new URLSearchParams(query.join('?')),
+    mediaType: (message.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '',
+    body: await bodyOf(message),
+  }
+}
+
+const demandToken = ({ headers }: IncomingMessage, token: string): void => {
+  const given = Buffer.from(headers.authorization ?? '')
+  const wanted = Buffer.from(`Bearer ${token}`)
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw unauthorized()
+}
+
+const send = async (
+  message: IncomingMessage,
+  response: ServerResponse,
+  { code, text }: Answer,
+  headers: Record<string, string>,
+): Promise<void> => {
+  const bytes = Buffer.from(text, 'utf8')
+  const zipped = bytes.length >= GZIP_FROM_BYTES && /\bgzip\b/.test(message.headers['accept-encoding'] ?? '')
+  const body = zipped ? await compress(bytes, { level: 1 }) : bytes
+  response.writeHead(code, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+    ...headers,
+  })
+  response.end(body)
+}
+
+const refuse = async (message: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> => {
+  const failure =
+    error instanceof ApiFailure ? error : new ApiFailure(500, 'InternalError', `Internal error occurred: ${String(error)}`)
+  if (response.headersSent) return void response.destroy()
+  const { retryAfterSeconds } = failure.extra
+  const headers: Record<string, string> = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  await send(message, response, { code: failure.code, text: JSON.stringify(statusOf(failure)) }, headers)
+}
+
+const HEALTH = new Set(['/readyz', '/livez', '/healthz'])
+
+const serve = async (served: Served, token: string, message: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const [path = ''] = (message.url ?? '').split('?')
+  if (HEALTH.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
+  demandToken(message, token)
+  const request = await requestOf(message)
+  const waitMs = served.faults.delayMs()
+  // Real time, also in a world whose clock is virtual: it is the connection that is slow.
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
+  if (!path.startsWith('/simulator/')) served.faults.strike()
+  const reply = answer(served, request, response)
+  if (reply) await send(message, response, reply, {})
+}
+
+export type Listening = { readonly url: string; close(): Promise<void> }
+
+/** Serves the API on a free port of 127.0.0.1; every request but the health checks needs the bearer token. */
+export const listen = async (served: Served, token: string, port = 0): Promise<Listening> => {
+  const server = createServer((message, response) => {
+    serve(served, token, message, response)
+      .catch((error: unknown) => refuse(message, response, error))
+      .catch(() => response.destroy()) // the client is gone: there is no one left to tell
+  })
+  server.keepAliveTimeout = 60_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return { url: `http://127.0.0.1:${portOf(server)}`, close: () => close(server) }
+}
+
+const portOf = (server: Server): number => {
+  const address = server.address()
+  if (address === null || typeof address === 'string')
+    throw new Error('the simulated API server has no port: it is not listening')
+  return address.port
+}
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()))
+    server.closeAllConnections()
+  })

@@ -1,0 +1,220 @@
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import type { KubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
+import { kubernetesReads } from '../../../src/adapters/kubernetes/reflector.ts'
+import { type Answer, bookmark, json, line, list, notes, pod, scriptedApi, status } from './scripted-api.ts'
+
+type Watch = (response: ServerResponse, from: string) => void
+
+/** One list after the other, one watch after the other; the last of each stays. */
+const script = (lists: readonly Answer[], watches: readonly Watch[]): Answer => {
+  let [listsSeen, watchesSeen] = [0, 0]
+  return (request, response) => {
+    const query = request.at.searchParams
+    if (query.get('watch') !== 'true') return lists[Math.min(listsSeen++, lists.length - 1)]?.(request, response)
+    const watch = watches[Math.min(watchesSeen++, watches.length - 1)]
+    watch?.(response, query.get('resourceVersion') ?? '')
+  }
+}
+
+const stream = (response: ServerResponse): ServerResponse => {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.flushHeaders()
+  return response
+}
+const open: Watch = (response) => void stream(response)
+
+const listOf =
+  (version: string, ...names: string[]): Answer =>
+  (_, response) =>
+    json(
+      response,
+      200,
+      list(
+        version,
+        names.map((name) => pod(name, version)),
+      ),
+    )
+
+const reflecting = async (
+  client: KubernetesClient,
+  from: string | undefined,
+  until: string,
+  patience = { quietMs: 5_000, idleMs: 90_000 },
+): Promise<readonly string[]> => {
+  const { listener, said, until: heard } = notes()
+  const end = new AbortController()
+  const reflection = kubernetesReads(client, patience).reflect('pods', from, listener, end.signal)
+  await Promise.race([heard(until), reflection])
+  end.abort()
+  await reflection
+  return said
+}
+
+test('reflector: lists in pages and follows from the version of the list', async () => {
+  await using api = await scriptedApi(
+    script(
+      [
+        (_, response) => json(response, 200, list('7', [pod('a', '1')], 'next')),
+        (request, response) =>
+          json(response, 200, list('7', request.at.searchParams.get('continue') === 'next' ? [pod('b', '2')] : [])),
+      ],
+      [
+        (response, from) =>
+          void stream(response).write(line('MODIFIED', { ...pod('a', '8'), kind: 'Pod' }) + bookmark(`${from}9`)),
+      ],
+    ),
+  )
+  expect(await reflecting(api.client, undefined, 'bookmark')).toEqual([
+    'listing',
+    'page a',
+    'page b',
+    'listed 7',
+    'MODIFIED a 8',
+    'bookmark 79',
+  ])
+  expect(api.asked[0]).toContain('limit=500')
+  expect(api.asked[2]).toMatch(/allowWatchBookmarks=true.*resourceVersion=7.*timeoutSeconds=(2[4-9]\d|300)/)
+})
+
+test('reflector: resumes without a list when it is given a version', async () => {
+  await using api = await scriptedApi(script([], [(response) => void stream(response).write(line('DELETED', pod('a', '8')))]))
+  expect(await reflecting(api.client, '5', 'DELETED')).toEqual(['bookmark 5', 'DELETED a 8'])
+})
+
+test('reflector: lists again after a watch is answered with 410', async () => {
+  await using api = await scriptedApi(
+    script([listOf('9', 'b')], [(response) => json(response, 410, status(410, 'too old')), open]),
+  )
+  expect(await reflecting(api.client, '5', 'listed')).toEqual(['listing', 'page b', 'listed 9'])
+})
+
+test('reflector: lists again after a 410 inside a watch that was answered with 200', async () => {
+  const expired: Watch = (response) => void stream(response).end(line('ERROR', status(410, 'too old resource version: 5 (9)')))
+  await using api = await scriptedApi(script([listOf('9', 'b')], [expired, open]))
+  expect(await reflecting(api.client, '5', 'listed')).toEqual(['bookmark 5', 'listing', 'page b', 'listed 9'])
+})
+
+test('reflector: begins a fresh list when a continue token has expired', async () => {
+  await using api = await scriptedApi(
+    script(
+      [
+        (_, response) => json(response, 200, list('7', [pod('a', '1')], 'old')),
+        (_, response) => json(response, 410, status(410, 'expired', { metadata: { continue: 'inconsistent' } })),
+        listOf('9', 'b'),
+      ],
+      [open],
+    ),
+  )
+  expect(await reflecting(api.client, undefined, 'listed')).toEqual(['listing', 'page a', 'listing', 'page b', 'listed 9'])
+  expect(api.asked[2]).not.toContain('continue')
+})
+
+test('reflector: goes on from the last version after a connection that broke in the middle of a line', async () => {
+  const half: Watch = (response) => {
+    stream(response).write(line('ADDED', pod('a', '6')) + line('ADDED', pod('b', '7')).slice(0, 40), () => response.destroy())
+  }
+  await using api = await scriptedApi(
+    script([], [half, (response, from) => void stream(response).write(line('ADDED', pod('b', '7')) + bookmark(from))]),
+  )
+  expect(await reflecting(api.client, '5', 'bookmark 6')).toEqual(['bookmark 5', 'ADDED a 6', 'ADDED b 7', 'bookmark 6'])
+})
+
+test('reflector: reads a character that is split over chunks', async () => {
+  const text = Buffer.from(line('ADDED', pod('a', '6', { labels: { city: 'Zürich→東京' } })))
+  const bytes: Watch = async (response) => {
+    stream(response)
+    for (let at = 0; at < text.length; at += 3) {
+      response.write(text.subarray(at, at + 3))
+      await new Promise(setImmediate)
+    }
+  }
+  await using api = await scriptedApi(script([], [bytes]))
+  const labels: unknown[] = []
+  const { listener, until } = notes()
+  const end = new AbortController()
+  const changed: typeof listener.changed = (change, version) => {
+    labels.push(change.object.metadata.labels)
+    return listener.changed(change, version)
+  }
+  const reflection = kubernetesReads(api.client).reflect('pods', '5', { ...listener, changed }, end.signal)
+  await until('ADDED')
+  end.abort()
+  await reflection
+  expect(labels).toEqual([{ city: 'Zürich→東京' }])
+})
+
+test('reflector: leaves out objects and lines that make no sense, by name, and goes on', async () => {
+  const odd: Watch = (response) =>
+    void stream(response).write(
+      `${line('ADDED', { ...pod('bad', '6'), spec: 'none' })}{"type":\n${line('HELLO', {})}${line('ADDED', pod('good', '8'))}`,
+    )
+  await using api = await scriptedApi(
+    script([(_, response) => json(response, 200, list('5', [pod('x', ''), pod('y', '2')]))], [odd]),
+  )
+  const said = await reflecting(api.client, undefined, 'ADDED good')
+  expect(said.filter((note) => !note.startsWith('malformed'))).toEqual(['listing', 'page y', 'listed 5', 'ADDED good 8'])
+  expect(said.filter((note) => note.startsWith('malformed')).map((note) => note.slice(0, 40))).toEqual([
+    'malformed pods default/x: no uid or reso',
+    'malformed pods default/bad: spec: Invali',
+    'malformed pods: a watch event of 8 chara',
+    'malformed pods: a watch event of type HE',
+  ])
+})
+
+test('reflector: says that an open watch is silent, and connects again', async () => {
+  await using api = await scriptedApi(
+    script([listOf('5')], [open, (response, from) => void stream(response).write(bookmark(`${from}1`))]),
+  )
+  const said = await reflecting(api.client, '5', 'bookmark 51', { quietMs: 20, idleMs: 100 })
+  expect(said.filter((note) => note !== 'bookmark 5').map((note) => note.split(' ')[0])).toEqual([
+    'stalled',
+    'recovered',
+    'bookmark',
+  ])
+})
+
+test('reflector: asks the API while a watch is silent, so that its picture does not grow old', async () => {
+  await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
+  const { listener, said, until } = notes()
+  const end = new AbortController()
+  const reflection = kubernetesReads(api.client, { quietMs: 10, idleMs: 60_000 }).reflect('pods', undefined, listener, end.signal)
+  await until('bookmark 6')
+  end.abort()
+  await reflection
+  expect(said).toEqual(expect.arrayContaining(['listing', 'page a', 'listed 6', 'bookmark 6']))
+  expect(api.asked.some((url) => url.includes('limit=1') && !url.includes('limit=500'))).toBe(true)
+})
+
+test('reflector: lists again when the history of the API is shorter than its own', async () => {
+  await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
+  expect(await reflecting(api.client, '900', 'listed 6', { quietMs: 10, idleMs: 60_000 })).toEqual([
+    'bookmark 900',
+    'listing',
+    'page a',
+    'listed 6',
+  ])
+})
+
+test('reflector: says why the API refuses, and recovers when it no longer does', async () => {
+  await using api = await scriptedApi(
+    script([(_, response) => json(response, 403, status(403, 'pods is forbidden')), listOf('6')], [open]),
+  )
+  const said = await reflecting(api.client, undefined, 'recovered')
+  expect(said).toEqual([
+    'listing',
+    expect.stringMatching(/^stalled GET .*403 pods is forbidden: give our service account/),
+    'listing',
+    'listed 6',
+    'recovered',
+  ])
+})
+
+test('reflector: ends with the error of a listener that throws', async () => {
+  await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
+  const { listener } = notes()
+  const broken = { ...listener, page: () => Promise.reject(new Error('full')) }
+  await expect(kubernetesReads(api.client).reflect('pods', undefined, broken, new AbortController().signal)).rejects.toThrow(
+    'full',
+  )
+})
