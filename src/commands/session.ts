@@ -54,6 +54,8 @@ export const ask = async ({ nc, cluster }: Session, what: string, question: unkn
 export const request = async ({ nc, cluster }: Session, subject: string, payload: unknown): Promise<unknown> => {
   try {
     const reply = await nc.request(subject, json.encode(payload), { timeout: ASK_MS })
+    const refusal = reply.headers?.get('Nats-Service-Error')
+    if (refusal) throw new UserError(refusal)
     return json.decode(reply.data)
   } catch (error) {
     if (error instanceof NatsError && error.code === ErrorCode.NoResponders)

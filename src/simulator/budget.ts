@@ -21,7 +21,7 @@ export const scaled = (value: string | number, total: number): number => {
 }
 
 /** Whether the expected number is the replicas the controllers ask for, not the pods that are there. */
-export const countsReplicas = ({ minAvailable, maxUnavailable }: Spec): boolean =>
+const countsReplicas = ({ minAvailable, maxUnavailable }: Spec): boolean =>
   maxUnavailable !== undefined || typeof minAvailable === 'string'
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from '../events/kubernetes.ts'
 
 export type Owner = OwnerReference & { readonly apiVersion: string; readonly blockOwnerDeletion?: boolean }
-export type Meta = Omit<ObjectMeta, 'ownerReferences'> & {
+type Meta = Omit<ObjectMeta, 'ownerReferences'> & {
   readonly generateName?: string
   readonly generation?: number
   readonly finalizers?: readonly string[]
@@ -50,8 +50,8 @@ export type BudgetStatus = PodDisruptionBudget['status'] & {
   readonly conditions?: readonly FullCondition[]
 }
 export type BudgetObject = As<PodDisruptionBudget> & { readonly status: BudgetStatus }
-export type NamespaceObject = ApiObject & { readonly kind: 'Namespace'; readonly spec?: object; readonly status?: object }
-export type LeaseObject = ApiObject & { readonly kind: 'Lease'; readonly spec: Readonly<Record<string, unknown>> }
+type NamespaceObject = ApiObject & { readonly kind: 'Namespace'; readonly spec?: object; readonly status?: object }
+type LeaseObject = ApiObject & { readonly kind: 'Lease'; readonly spec: Readonly<Record<string, unknown>> }
 
 /** What the store keeps under each resource. */
 export type Kinds = {

@@ -11,16 +11,20 @@ const powersFor = (resource: Resource): readonly Power[] =>
 export const agentPowers: readonly Power[] = resources.flatMap(powersFor)
 
 /** Keeps one kind's objects somewhere: a listener that knows where a reading before it ended. */
-export type ObjectStore = ReflectorListener & {
+export type KindStore = ReflectorListener & {
   readonly watermark: string | undefined
-  readonly count: () => number
-  close(): Promise<void>
+  /** Aborts when it can keep no more; the reason says why. */
+  readonly lost: AbortSignal
+  meta(): { readonly count: number }
+  flush(): Promise<void>
+  close(): void
 }
+type OpenStore = (resource: Resource, signal: AbortSignal) => Promise<KindStore>
 
 export const agentEffects = (
   reads: KubernetesReads,
   kubernetes: Pick<KubernetesWrites, 'missingPowers'>,
-  openStore: (resource: Resource) => Promise<ObjectStore>,
+  openStore: OpenStore,
 ): EffectsOf<typeof agent> => ({
   discover: {
     reach: 'internal',
@@ -56,11 +60,14 @@ export const agentEffects = (
 const reflectKind = async (
   resource: Resource,
   reads: KubernetesReads,
-  openStore: (resource: Resource) => Promise<ObjectStore>,
+  openStore: OpenStore,
   { signal, report }: EffectContext,
 ): Promise<void> => {
-  const store = await openStore(resource)
-  const listed = () => report({ type: 'agent.KindListed', resource, count: store.count() })
+  const store = await openStore(resource, signal)
+  const listed = async () => {
+    await store.flush() // what is counted is what is stored
+    await report({ type: 'agent.KindListed', resource, count: store.meta().count })
+  }
   const listener: ReflectorListener = {
     ...store,
     listed: async (resourceVersion) => {
@@ -79,8 +86,9 @@ const reflectKind = async (
   try {
     // With a watermark nothing is listed: what OBJECTS holds is complete up to there.
     if (store.watermark !== undefined) await listed()
-    await reads.reflect(resource, store.watermark, listener, signal)
+    await reads.reflect(resource, store.watermark, listener, AbortSignal.any([signal, store.lost]))
+    store.lost.throwIfAborted()
   } finally {
-    await store.close()
+    store.close()
   }
 }

@@ -42,17 +42,16 @@ export type Fenced = {
   write(subject: string, payload: Payload, expected: number, isOwner: () => Promise<boolean>): Promise<number>
 }
 
-const PUBLISH_MS = 5_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 
 /** Publishing to OBJECTS where nothing is overwritten that was not read: the expected sequence is the fence. */
-export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: AbortSignal): Fenced => {
+export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: AbortSignal, publishMs = 5_000): Fenced => {
   const publish = async (subject: string, payload: Payload, expected: number): Promise<number> => {
     const deleted = headers()
     deleted.set(DELETED, '1')
     const expect = { lastSubjectSequence: expected }
-    const options = { expect, timeout: PUBLISH_MS, ...(payload.length === 0 ? { headers: deleted } : {}) }
+    const options = { expect, timeout: publishMs, ...(payload.length === 0 ? { headers: deleted } : {}) }
     return (await js.publish(subject, payload, options)).seq
   }
 

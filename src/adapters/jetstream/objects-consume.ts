@@ -1,6 +1,10 @@
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from 'nats'
 import { asked } from './errors.ts'
 import { lastOn, OBJECTS } from './objects-stream.ts'
+
+/** A full stream comes as fast as we take it: timers and sockets get a turn in between. */
+const TURN_MS = 10
 
 /** Sequence of the last record on any of the subjects, 0 if there is none. */
 export const lastSequence = async (jsm: JetStreamManager, filters: readonly string[]): Promise<number> =>
@@ -19,7 +23,14 @@ export const consumed = async function* (
   const stop = (): void => messages.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
-    if (!signal.aborted) yield* messages
+    let lastTurn = performance.now()
+    if (signal.aborted) return
+    for await (const message of messages) {
+      yield message
+      if (performance.now() - lastTurn < TURN_MS) continue
+      await yieldToLoop()
+      lastTurn = performance.now()
+    }
   } finally {
     signal.removeEventListener('abort', stop)
     messages.stop()

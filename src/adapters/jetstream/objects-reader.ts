@@ -29,7 +29,7 @@ type Kind = {
   disagreements: number
 }
 
-/** A change in the middle of the first read hides an older version, so one meta record may disagree; two may not. */
+/** A forgotten tombstone or a foreign write shows in every meta record from then on; one alone may be read too early. */
 const DISAGREEMENTS = 2
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 60_000
@@ -161,7 +161,7 @@ const objectIn = (resource: Resource, { subject, seq, data }: JsMsg): Kubernetes
   return object
 }
 
-const takeMeta = (kind: Kind, { seq, subject, data }: JsMsg, listener: ObjectsListener): void => {
+const takeMeta = (kind: Kind, { seq, subject, data, info }: JsMsg, listener: ObjectsListener): void => {
   const meta = metaIn(data)
   if (meta === undefined) {
     told(() => listener.onTrouble(`OBJECTS ${seq} ${subject} is no meta record`))
@@ -169,13 +169,14 @@ const takeMeta = (kind: Kind, { seq, subject, data }: JsMsg, listener: ObjectsLi
   }
   kind.meta = meta
   kind.metaSeq = seq
-  compare(kind)
+  compare(kind, info.pending === 0)
   told(() => listener.onMeta(kind.resource, meta))
 }
 
-const compare = (kind: Kind): void => {
+// While records wait behind the meta record, one before it may be hidden by a newer one: only at the head is it evidence.
+const compare = (kind: Kind, isAtHead: boolean): void => {
   kind.agrees = kind.meta?.hash === kind.sum.hash() && kind.meta.count === kind.sum.count()
-  kind.disagreements = kind.agrees ? 0 : kind.disagreements + 1
+  kind.disagreements = kind.agrees ? 0 : kind.disagreements + (isAtHead ? 1 : 0)
 }
 
 const forget = (kind: Kind, subject: string, listener: ObjectsListener): void => {
@@ -193,5 +194,5 @@ const forgetUnseen = (kind: Kind, listener: ObjectsListener): void => {
   kind.seen = new Set()
   // A meta record judged before this, or before a newer object, was judged too early.
   kind.disagreements = 0
-  if (kind.meta && kind.lastSeq < kind.metaSeq) compare(kind)
+  if (kind.meta && kind.lastSeq < kind.metaSeq) compare(kind, true)
 }

@@ -15,6 +15,8 @@ export type ObjectStoreOptions = {
   readonly metaMs?: number
   /** How long a tombstone stays, ms. */
   readonly tombstoneMs?: number
+  /** How long an acknowledgement is awaited, ms. */
+  readonly publishMs?: number
   /** Epoch milliseconds. */
   readonly now?: () => number
 }
@@ -152,7 +154,7 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
 
 /** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
 const storing = (
-  { js, jsm, cluster, epoch, resource, shared }: Kind,
+  { js, jsm, cluster, epoch, resource, shared, options }: Kind,
   { slots, sum, meta, metaSeq, isWhole }: Found,
   signal: AbortSignal,
   failed: (error: unknown) => void,
@@ -170,7 +172,7 @@ const storing = (
     const last = await lastOn(jsm, metaSubject)
     return last !== undefined && metaIn(last.data)?.epoch === epoch
   }
-  const fence = fenced(js, jsm, signal)
+  const fence = fenced(js, jsm, signal, options.publishMs)
   const writer = objectsWriter(slots, fence, shared, isOwner, { stored, failed }, now)
   const resourceVersion = (isWhole && meta?.resourceVersion) || ''
   const place: Place = {

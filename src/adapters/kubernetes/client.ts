@@ -33,6 +33,7 @@ const unzip = promisify(gunzip)
 type Session = { readonly agent: Agent; readonly credentials: Credentials; readonly until: number }
 
 export const kubernetesClient = (access: Access): KubernetesClient => {
+  const server = access.server.replace(/\/+$/, '')
   let session: Promise<Session> | undefined
   const opened = new Set<Agent>()
 
@@ -55,7 +56,7 @@ export const kubernetesClient = (access: Access): KubernetesClient => {
     for (const renew of [false, true]) {
       session = connected(renew)
       const { agent, credentials } = await session
-      const answer = await request(access.server + path, {
+      const answer = await request(server + path, {
         dispatcher: agent,
         method: method as Dispatcher.HttpMethod,
         headers: { ...headersOf(call), ...credentials.headers },

@@ -1,4 +1,5 @@
 import { setTimeout as sleep, setImmediate as yieldToLoop } from 'node:timers/promises'
+import type { z } from 'zod'
 import type { KubernetesObject, Resource } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesReads, type ReflectorListener, Refused, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
@@ -26,7 +27,6 @@ const PATIENCE: Patience = { quietMs: 5_000, idleMs: 90_000 }
 /** Where one reflection stands. */
 type Place = {
   version: string | undefined
-  isResumed: boolean
   failures: number
   isStalled: boolean
   openedAt: number
@@ -41,7 +41,6 @@ export const kubernetesReads = (client: KubernetesClient, patience: Patience = P
   reflect: async (resource, from, listener, signal) => {
     const place: Place = {
       version: from,
-      isResumed: from !== undefined,
       failures: 0,
       isStalled: false,
       openedAt: 0,
@@ -62,15 +61,19 @@ export const kubernetesReads = (client: KubernetesClient, patience: Patience = P
   },
 })
 
-/** An end in order: a success, unless the server ends every watch at once. */
+/** An end in order is a success, but a server that ends every watch at once is not hammered. */
 const settle = (place: Place): void => {
-  place.failures = performance.now() - place.openedAt >= STEADY_MS || place.failures === 0 ? 0 : place.failures + 1
+  place.failures = wasSteady(place) ? 0 : place.failures + 1
 }
+
+const wasSteady = ({ openedAt }: Place): boolean => openedAt > 0 && performance.now() - openedAt >= STEADY_MS
 
 const stumble = async (place: Place, error: Error, listener: ReflectorListener): Promise<void> => {
   if (error instanceof Expired) place.version = undefined
   // Twice silent from the same version on: perhaps the server's history is shorter than ours (a restored backup).
   if (error instanceof Idle && place.failures > 0) place.version = undefined
+  if (wasSteady(place) && !(error instanceof Idle)) place.failures = 0
+  place.openedAt = 0
   place.failures += 1
   // One lost connection or one expired version is daily life, and over before anyone could act on it.
   if (place.failures < 2 && !(error instanceof Idle) && !(error instanceof Refused)) return
@@ -92,16 +95,20 @@ const list = async (
   signal: AbortSignal,
 ): Promise<string> => {
   await listener.listing()
-  let token: string | undefined
+  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, resource, { limit: PAGE }, signal)
   let version = ''
-  do {
-    const page = await pageOf(client, resource, { limit: PAGE, continue: token }, signal)
-    await tell(resource, page.items ?? [], listener, place)
-    version = page.metadata.resourceVersion
-    token = page.metadata.continue || undefined
-  } while (token !== undefined)
+  while (next !== undefined) {
+    const { items, metadata }: z.infer<typeof ListPage> = await next
+    version = metadata.resourceVersion
+    // The server makes the next page while the listener takes this one.
+    next = metadata.continue ? pageOf(client, resource, { limit: PAGE, continue: metadata.continue }, signal) : undefined
+    next?.catch(() => {}) // it is awaited above, unless the listener throws first
+    await turn(place)
+    await tell(resource, items ?? [], listener, place)
+  }
   if (version === '') throw new Unavailable(`GET ${collectionPath(resource)}: a list without a resourceVersion`)
   await listener.listed(version)
+  await recover(listener, place)
   return version
 }
 
@@ -148,21 +155,23 @@ const follow = async (
 }
 
 const report = async (heard: Exclude<Heard, { type: 'quiet' }>, listener: ReflectorListener, place: Place): Promise<void> => {
-  if (heard.type === 'open') return opened(listener, place)
+  if (heard.type === 'open') {
+    place.openedAt = performance.now()
+    return
+  }
   place.failures = 0
+  await recover(listener, place)
   if (heard.resourceVersion !== '') place.version = heard.resourceVersion
   if (heard.type === 'change') await listener.changed(heard.change, heard.resourceVersion)
   else if (heard.type === 'bookmark') await listener.bookmark(heard.resourceVersion)
   else await listener.malformed(heard.description)
 }
 
-const opened = async (listener: ReflectorListener, place: Place): Promise<void> => {
-  place.openedAt = performance.now()
-  if (place.isStalled) await listener.recovered()
-  // Who resumes without a list learns here that the API knows the version.
-  else if (place.isResumed && place.version !== undefined) await listener.bookmark(place.version)
+// Not when a watch opens: one from an expired version opens too, and only then says 410.
+const recover = async (listener: ReflectorListener, place: Place): Promise<void> => {
+  if (!place.isStalled) return
   place.isStalled = false
-  place.isResumed = false
+  await listener.recovered()
 }
 
 /**
@@ -182,6 +191,7 @@ const probe = async (
     throw new Expired(
       `GET ${collectionPath(resource)}: the API is at version ${metadata.resourceVersion}, before our ${version}: list again`,
     )
+  await recover(listener, place)
   await listener.bookmark(version)
 }
 

@@ -11,7 +11,7 @@ export type Rule = {
 export const everything: readonly Rule[] = [{ verbs: ['*'], groups: ['*'], resources: ['*'] }]
 
 const covers = (words: readonly string[], word: string): boolean => words.includes('*') || words.includes(word)
-export const mayDo = (rules: readonly Rule[], verb: string, group: string, resource: string): boolean =>
+const mayDo = (rules: readonly Rule[], verb: string, group: string, resource: string): boolean =>
   rules.some((rule) => covers(rule.verbs, verb) && covers(rule.groups, group) && covers(rule.resources, resource))
 
 const Review = z.object({

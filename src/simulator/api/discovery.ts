@@ -3,7 +3,7 @@ import { kinds } from '../objects.ts'
 
 const VERBS = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']
 const groups = ['apps', 'policy', 'coordination.k8s.io', 'authorization.k8s.io'] as const
-export const gitVersion = 'v1.34.0-simulated'
+const gitVersion = 'v1.34.0-simulated'
 
 const resourcesOf = (kind: Kind): object[] => {
   const { resource, singular, namespaced, shortNames, hasStatus } = kind

@@ -34,7 +34,7 @@ export const runDisruption = (world: World): void => {
 type Read = Pick<World, 'store' | 'pods' | 'clock'>
 
 /** What the disruption controller would write into the budget's status now. */
-export const budgetStatus = (world: Read, budget: BudgetObject): BudgetStatus => {
+const budgetStatus = (world: Read, budget: BudgetObject): BudgetStatus => {
   const { metadata, spec, status } = budget
   const pods = [...world.pods.within(metadata.namespace ?? '')].filter(
     (pod) => selects(spec.selector, pod.metadata.labels) && !isFinished(pod),

@@ -11,6 +11,8 @@ export type Room = {
   labels: Readonly<Record<string, string>>
   allocatable: Amounts
   readonly requested: Map<string, number>
+  /** All there is, in millicores and bytes. */
+  whole: { readonly cpu: number; readonly memory: number }
   /** Millicores and bytes as scoring counts them. */
   readonly scored: { cpu: number; memory: number }
   readonly pods: Map<string, PodObject>
@@ -57,11 +59,14 @@ const account = (room: Room, pod: PodObject, sign: 1 | -1): void => {
 const isRepelling = ({ spec }: PodObject): boolean =>
   (spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
 
+const ofNode = (node: NodeObject) => {
+  const allocatable = amountsOf(node.status.allocatable)
+  const whole = { cpu: allocatable.get('cpu') ?? 0, memory: allocatable.get('memory') ?? 0 }
+  return { node, labels: node.metadata.labels ?? {}, allocatable, whole }
+}
 const roomFor = (node: NodeObject): Room => ({
+  ...ofNode(node),
   name: node.metadata.name,
-  node,
-  labels: node.metadata.labels ?? {},
-  allocatable: amountsOf(node.status.allocatable),
   requested: new Map(),
   scored: { cpu: 0, memory: 0 },
   pods: new Map(),
@@ -89,7 +94,7 @@ export const emptyRooms = (): Rooms => {
     repelling,
     put(node) {
       const room = rooms.get(node.metadata.name)
-      if (room) Object.assign(room, { node, labels: node.metadata.labels ?? {}, allocatable: amountsOf(node.status.allocatable) })
+      if (room) Object.assign(room, ofNode(node))
       else {
         rooms.set(node.metadata.name, roomFor(node))
         list = undefined

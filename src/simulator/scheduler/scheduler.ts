@@ -26,7 +26,7 @@ type Question = {
 /** How many fitting nodes are enough to choose from (`numFeasibleNodesToFind`, percentageOfNodesToScore 0). */
 export const enough = (nodes: number): number => {
   if (nodes < 100) return nodes
-  const percent = Math.max(5, Math.trunc(50 - nodes / 125))
+  const percent = Math.max(5, 50 - Math.trunc(nodes / 125))
   return Math.max(100, Math.trunc((nodes * percent) / 100))
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
 import type { ReflectorListener } from '../../../src/ports.ts'
@@ -10,12 +11,10 @@ export type Answer = (request: IncomingMessage & { readonly body: string; readon
 /** An API server that does exactly what the test says, on a free port of this machine. */
 export const scriptedApi = async (answer: Answer) => {
   const asked: string[] = []
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
+  const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
     const at = new URL(request.url ?? '/', 'http://api')
-    answer(Object.assign(request, { body: Buffer.concat(chunks).toString(), at }), response)
+    void text(request).then((body) => answer(Object.assign(request, { body, at }), response))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

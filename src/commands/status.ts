@@ -1,0 +1,53 @@
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { ask, withSession } from './session.ts'
+import { dollars, printable, table } from './table.ts'
+import type { Status } from './up/asks.ts'
+
+const MOST_ACTORS = 30
+
+/** `status`: phase, brake, security, nodes, pods, $/h, actors and their states, missing powers. */
+export const statusCommand = (program: Command): void => {
+  program
+    .command('status')
+    .description('phase, brake, security, nodes, pods, $/h, actors and their states, missing powers')
+    .option('--format <format>', 'text or json', 'text')
+    .addHelpText('after', '\nExamples:\n  $ quartermaster status\n  $ quartermaster status --format json | jq .hourlyCost')
+    .action(({ format }: { format: string }) =>
+      withSession(async (session) => {
+        const status = (await ask(session, 'state')) as Status
+        process.stdout.write(format === 'json' ? `${JSON.stringify(status)}\n` : statusText(status))
+      }),
+    )
+}
+
+/** The status for people. */
+export const statusText = (status: Status): string => {
+  const { actors, missingPowers } = status
+  const listed = actors.slice(0, MOST_ACTORS).map(({ type, id, state }) => [`  ${type}/${printable(id)}`, styleText('dim', state)])
+  const more = actors.length > MOST_ACTORS ? `  … and ${actors.length - MOST_ACTORS} more (--format json lists all)\n` : ''
+  const missing = missingPowers.map(({ actor, power }) => `  ${actor} may not ${power}\n`)
+  return [
+    table([...headRows(status)]),
+    `\nActors\n${table(listed)}${more}`,
+    missing.length > 0 ? `\n${styleText('red', 'Missing powers')}\n${missing.join('')}` : '',
+  ].join('')
+}
+
+/** The lines that `up` shows too. */
+export const headRows = (status: Status): readonly (readonly [string, string])[] => {
+  const { now, planned, bound } = status.hourlyCost
+  const phaseColour = status.phase === 'automating' ? 'green' : status.phase === 'observing' ? 'cyan' : 'yellow'
+  const saving = planned === null || now === 0 ? '' : ` (${Math.round((1 - planned / now) * 100)} % less)`
+  return [
+    ['Cluster', status.cluster],
+    ['Phase', styleText(phaseColour, status.phase)],
+    ['Brake', status.brake === 'released' ? 'released' : styleText('red', status.brake)],
+    ['Security', status.security],
+    ['Nodes', status.nodes.toLocaleString('en-US')],
+    ['Pods', status.pods.toLocaleString('en-US')],
+    ['Cost now', dollars(now)],
+    ['Planned', planned === null ? (status.waitingFor ?? 'no plan yet') : `${dollars(planned)}${styleText('green', saving)}`],
+    ['Lower bound', bound === null ? '' : dollars(bound)],
+  ]
+}

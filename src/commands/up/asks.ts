@@ -1,0 +1,83 @@
+import { type JetStreamClient, type JetStreamManager, JSONCodec, type NatsConnection, type ServiceMsg } from 'nats'
+import { z } from 'zod'
+import { brakeOf, phaseOf } from '../../actors/cluster.ts'
+import { subjects } from '../../events/subjects.ts'
+import { stated } from '../../runtime/actor.ts'
+import type { Host } from '../../runtime/host.ts'
+import { departures, factsAbout } from './history.ts'
+import type { PlannerThread } from './planner.ts'
+
+export type Status = {
+  readonly cluster: string
+  readonly phase: string
+  readonly security: 'on' | 'off'
+  readonly brake: string
+  readonly nodes: number
+  readonly pods: number
+  readonly hourlyCost: { readonly now: number; readonly planned: number | null; readonly bound: number | null }
+  readonly actors: readonly { readonly type: string; readonly id: string; readonly state: string }[]
+  readonly missingPowers: readonly { readonly actor: string; readonly power: string }[]
+  /** Why there is no plan yet, if there is none. */
+  readonly waitingFor?: string
+}
+
+type Asked = {
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly cluster: string
+  readonly host: Host
+  readonly planner: PlannerThread
+}
+
+const json = JSONCodec<unknown>()
+const About = z.object({ kind: z.enum(['node', 'pod']), name: z.string().min(1) })
+
+/** The system's state in one answer. */
+export const statusOf = async (cluster: string, host: Host, planner: PlannerThread): Promise<Status> => {
+  const figures = await planner.figures()
+  const actors = host.actors()
+  const governor = actors.find(({ self }) => self.type === 'cluster')?.book()?.state
+  const { missing = [] } = (governor?.context ?? {}) as { missing?: Status['missingPowers'] }
+  return {
+    cluster,
+    phase: phaseOf(governor?.value ?? {}),
+    security: (governor?.value as { security?: unknown } | undefined)?.security === 'off' ? 'off' : 'on',
+    brake: governor ? brakeOf(governor.value) : 'released',
+    nodes: figures.nodes,
+    pods: figures.pods,
+    hourlyCost: { now: figures.hourlyCost, planned: figures.planned ?? null, bound: figures.bound ?? null },
+    actors: actors.map(({ self, book }) => ({ ...self, state: stated(book()?.state.value) })),
+    missingPowers: missing,
+    ...(figures.waitingFor !== undefined && { waitingFor: figures.waitingFor }),
+  }
+}
+
+/** Answers `qm.<c>.ask.state` and `qm.<c>.ask.why`, discoverable as a NATS service. */
+export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }> => {
+  const { nc, js, jsm, cluster, host, planner } = asked
+  const why = async (question: unknown): Promise<unknown> => {
+    const about = About.parse(question)
+    const facts = await factsAbout(js, jsm, cluster, about)
+    return { about, facts, departures: await departures(js, jsm, cluster, facts), plan: await planner.planned(about.kind, about.name) }
+  }
+  const service = await nc.services.add({ name: 'quartermaster-ask', version: '1.0.0', queue: 'ask' })
+  const endpoint = (what: string, answer: (question: unknown) => Promise<unknown>): void => {
+    const handler = (error: Error | null, message: ServiceMsg): void => {
+      if (!error) void reply(message, answer)
+    }
+    service.addEndpoint(what, { subject: subjects(cluster).ask(what), handler })
+  }
+  endpoint('state', () => statusOf(cluster, host, planner))
+  endpoint('why', why)
+  return { stop: async () => void (await service.stop()) }
+}
+
+const reply = async (message: ServiceMsg, answer: (question: unknown) => Promise<unknown>): Promise<void> => {
+  try {
+    const question = message.data.length > 0 ? json.decode(message.data) : {}
+    message.respond(json.encode((await answer(question)) ?? null))
+  } catch (error) {
+    message.respondError(400, (error as Error).message)
+  }
+}

@@ -1,0 +1,91 @@
+import { agent } from '../../actors/agent.ts'
+import { agentEffects, agentPowers } from '../../actors/agent/effects.ts'
+import { cluster } from '../../actors/cluster.ts'
+import { clusterEffects } from '../../actors/cluster/effects.ts'
+import { controller } from '../../actors/controller.ts'
+import { deleteNode } from '../../actors/controller/delete-node.ts'
+import { drainNode } from '../../actors/controller/drain-node.ts'
+import { controllerPowers, deleteNodeEffects, drainNodeEffects, evictionEffects } from '../../actors/controller/effects.ts'
+import { eviction } from '../../actors/controller/eviction.ts'
+import { evictor } from '../../actors/evictor.ts'
+import { evictorEffects } from '../../actors/evictor/effects.ts'
+import { agentEvents } from '../../events/agent.ts'
+import { clusterEvents } from '../../events/cluster.ts'
+import { controllerEvents, deletionEvents, drainEvents } from '../../events/controller.ts'
+import { evictorEvents } from '../../events/evictor.ts'
+import type { KubernetesReads, KubernetesWrites, Planner, Processes } from '../../ports.ts'
+import type { ActorDef, Definition } from '../../runtime/types.ts'
+
+export type Ports = {
+  readonly kubernetes: KubernetesWrites
+  readonly reads: KubernetesReads
+  readonly openStore: Parameters<typeof agentEffects>[2]
+  readonly planner: Planner
+  readonly processes: Processes
+}
+
+/** What each actor type needs of Kubernetes; the evictor acts through the controller alone. */
+const powers = { agent: agentPowers, controller: controllerPowers }
+
+/** Every actor type of ours, joined to the world. */
+export const definitions = ({ kubernetes, reads, openStore, planner, processes }: Ports): readonly Definition[] => {
+  const clusterDef: ActorDef<typeof cluster> = {
+    type: 'cluster',
+    version: 1,
+    machine: cluster,
+    events: clusterEvents,
+    effects: clusterEffects(kubernetes, processes, powers),
+    children: {
+      agent: { type: 'agent', id: 'parent' },
+      evictor: { type: 'evictor', id: 'parent' },
+      controller: { type: 'controller', id: 'parent' },
+      scanner: { type: 'scanner', id: 'parent' },
+    },
+  }
+  const agentDef: ActorDef<typeof agent> = {
+    type: 'agent',
+    version: 1,
+    machine: agent,
+    events: agentEvents,
+    effects: agentEffects(reads, kubernetes, openStore),
+  }
+  const evictorDef: ActorDef<typeof evictor> = {
+    type: 'evictor',
+    version: 1,
+    machine: evictor,
+    events: evictorEvents,
+    effects: evictorEffects(planner),
+  }
+  const controllerDef: ActorDef<typeof controller> = {
+    type: 'controller',
+    version: 1,
+    machine: controller,
+    events: controllerEvents,
+    effects: {},
+    children: { drainNode: { type: 'drain-node', id: 'ref' }, deleteNode: { type: 'delete-node', id: 'ref' } },
+    idInPayload: true,
+  }
+  const drainDef: ActorDef<typeof drainNode> = {
+    type: 'drain-node',
+    version: 1,
+    machine: drainNode,
+    events: drainEvents,
+    effects: drainNodeEffects(kubernetes),
+    children: { eviction: { type: 'eviction', id: 'ref' } },
+  }
+  const evictionDef: ActorDef<typeof eviction> = {
+    type: 'eviction',
+    version: 1,
+    machine: eviction,
+    events: {},
+    effects: evictionEffects(kubernetes),
+  }
+  const deletionDef: ActorDef<typeof deleteNode> = {
+    type: 'delete-node',
+    version: 1,
+    machine: deleteNode,
+    events: deletionEvents,
+    effects: deleteNodeEffects(kubernetes),
+  }
+  return [clusterDef, agentDef, evictorDef, controllerDef, drainDef, evictionDef, deletionDef]
+}

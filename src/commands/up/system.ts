@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { connect, type ConnectionOptions } from 'nats'
+import { permits } from '../../actors/cluster.ts'
+import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
+import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
+import { jetstreamJournal } from '../../adapters/jetstream/journal.ts'
+import { kvLeases } from '../../adapters/jetstream/leases.ts'
+import { objectStore } from '../../adapters/jetstream/objects.ts'
+import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
+import { kvProcesses } from '../../adapters/jetstream/processes.ts'
+import { actorTypes, ensureStreams } from '../../adapters/jetstream/streams.ts'
+import { type Access } from '../../adapters/kubernetes/access.ts'
+import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
+import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
+import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
+import type { Log } from '../../runtime/actor.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { type Host, startHost } from '../../runtime/host.ts'
+import { licence } from '../../runtime/licence.ts'
+import { project } from '../../runtime/projector.ts'
+import { createTimers } from '../../runtime/timers.ts'
+import { serveAsks } from './asks.ts'
+import { definitions } from './definitions.ts'
+import { type PlannerThread, startPlanner } from './planner.ts'
+
+export type SystemOptions = {
+  readonly nats: ConnectionOptions
+  readonly cluster: string
+  readonly access: Access
+  /** Evictor settings; see events/plan.ts. */
+  readonly policy: unknown
+  readonly log: Log
+  /** No other process can be alive: leases are taken without waiting for them to run out. */
+  readonly alone: boolean
+  readonly seedFile?: string | undefined
+}
+
+export type System = { readonly host: Host; readonly planner: PlannerThread; readonly stop: () => Promise<void> }
+
+/** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
+export const startSystem = async (options: SystemOptions): Promise<System> => {
+  const { cluster, log } = options
+  const life = new AbortController()
+  const own = `${process.pid}-${randomUUID().slice(0, 8)}`
+  const nc = await connect({ ...options.nats, name: 'quartermaster', maxReconnectAttempts: -1, reconnectTimeWait: 250 })
+  const types = [...actorTypes, 'drain-node', 'delete-node', 'eviction']
+  const jsm = await ensureStreams(nc, cluster, types)
+  await ensureObjectsStream(jsm, cluster, 1)
+  const js = nc.jetstream()
+  const journal = jetstreamJournal(js, jsm, cluster)
+  const [leases, processes] = [await kvLeases(js), await kvProcesses(js)]
+  if (options.alone) await leases.clear()
+
+  const client = kubernetesClient(options.access)
+  const kubernetes = kubernetesWrites(client)
+  const objects = objectStore(js, jsm, cluster, own)
+  const planner = await startPlanner({ cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy }, log)
+  const ports = { kubernetes, reads: kubernetesReads(client), openStore: objects.open, planner, processes }
+  const hosted = definitions(ports)
+
+  const root = { address: { type: 'cluster', id: cluster } }
+  const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
+    const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight(), at: Date.now() }
+    void processes.announce(own, state).catch((error: Error) => log.debug({ err: error.message }, 'could not announce this process'))
+  })
+  const host = startHost({
+    ground: {
+      process: own,
+      journal,
+      inbox: jetstreamInbox(nc, js, jsm, cluster),
+      clock: systemClock,
+      timers: createTimers(systemClock),
+      licence: held,
+      log,
+    },
+    leases,
+    definitions: hosted,
+    root,
+    unhosted: actorTypes.filter((type) => !hosted.some((definition) => definition.type === type)),
+  })
+  await host.ready
+  const projecting = project(cluster, journal, jetstreamEvents(js, jsm, cluster), systemClock, log, life.signal)
+  const asks = await serveAsks({ nc, js, jsm, cluster, host, planner })
+  return {
+    host,
+    planner,
+    stop: async () => {
+      await asks.stop()
+      await host.stop()
+      life.abort(new Error('the system stops'))
+      await Promise.race([projecting, new Promise((resolve) => setTimeout(resolve, 1_000))])
+      await planner.stop()
+      await client.close()
+      await nc.close()
+    },
+  }
+}

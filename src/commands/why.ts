@@ -1,0 +1,88 @@
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { ask, UserError, withSession } from './session.ts'
+import { dollars, printable, table } from './table.ts'
+import type { Departure, Fact } from './up/history.ts'
+
+type Reason = { readonly code: string; readonly message: string; readonly pod?: string }
+type Move = { readonly namespace: string; readonly name: string; readonly to: string }
+/** What the newest plan says. */
+export type PlannedFor = {
+  readonly plan: string
+  readonly madeAt: string
+  readonly kept?: readonly Reason[]
+  readonly drain?: { readonly wave: number; readonly moves: readonly Move[] }
+  readonly node?: string
+  readonly to?: string
+}
+export type Why = {
+  readonly about: { readonly kind: string; readonly name: string }
+  readonly facts: readonly Fact[]
+  readonly departures: readonly Departure[]
+  readonly plan: PlannedFor | null
+}
+
+/** `why KIND/NAME`: the decisions about a node or pod, and their reasons. */
+export const whyCommand = (program: Command): void => {
+  program
+    .command('why')
+    .description('the decisions about a node or pod, and their reasons')
+    .argument('<what>', 'node/NAME or pod/NAMESPACE/NAME')
+    .option('--format <format>', 'text or json', 'text')
+    .addHelpText('after', '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z')
+    .action((what: string, { format }: { format: string }) =>
+      withSession(async (session) => {
+        const why = (await ask(session, 'why', aboutOf(what))) as Why
+        process.stdout.write(format === 'json' ? `${JSON.stringify(why)}\n` : whyText(why))
+        const nothing = why.facts.length === 0 && why.plan === null
+        process.exitCode = nothing ? 1 : 0
+      }),
+    )
+}
+
+/** @throws UserError when it names no kind that can be asked about */
+export const aboutOf = (what: string): { readonly kind: 'node' | 'pod'; readonly name: string } => {
+  const [kind = '', ...rest] = what.split('/')
+  const name = rest.join('/')
+  if (kind === 'node' && rest.length === 1 && name !== '') return { kind, name }
+  if (kind === 'pod' && rest.length === 2 && !rest.includes('')) return { kind, name }
+  throw new UserError(`"${what}" is neither node/NAME nor pod/NAMESPACE/NAME`)
+}
+
+/** The answer for people: what is planned, what happened, where the pods went. */
+export const whyText = ({ about, facts, departures, plan }: Why): string => {
+  const parts = [plan ? plannedText(plan) : '', factsText(facts), departuresText(departures)].filter((part) => part !== '')
+  const name = `${about.kind}/${printable(about.name)}`
+  return parts.length === 0 ? `Nothing was decided about ${name}.\n` : `${styleText('bold', name)}\n\n${parts.join('\n')}`
+}
+
+const plannedText = ({ plan, madeAt, kept, drain, node, to }: PlannedFor): string => {
+  const from = styleText('dim', `(plan ${plan}, ${madeAt})`)
+  if (kept) return `Kept ${from}\n${table(kept.map(({ code, message }) => [`  ${styleText('yellow', code)}`, printable(message)]))}`
+  if (node !== undefined) return `${to === undefined ? `Stays on ${node}` : `To be moved from ${node} to ${to}`} ${from}\n`
+  if (!drain) return ''
+  const moves = drain.moves.map((move) => [`  ${printable(`${move.namespace}/${move.name}`)}`, `→ ${printable(move.to)}`])
+  return `To be drained in wave ${drain.wave} ${from}\n${table(moves)}`
+}
+
+const factsText = (facts: readonly Fact[]): string => {
+  const shown = facts.filter(({ fact }) => fact !== 'controller.StepDone')
+  return shown.length === 0 ? '' : `What happened\n${table(shown.map(({ time, fact, data }) => [`  ${time.slice(0, 19)}Z`, fact, detail(data)]))}`
+}
+
+const SHOWN = ['plan', 'reason', 'verb', 'evictions', 'evicted', 'alreadyGone', 'restored', 'action'] as const
+const detail = (data: Fact['data']): string =>
+  SHOWN.flatMap((name) => (data[name] === undefined || data[name] === false ? [] : [`${name}=${printable(String(data[name]))}`]))
+    .concat(typeof data['hourlyCost'] === 'number' ? [`saves=${dollars(data['hourlyCost'])}`] : [])
+    .join(' ')
+
+const departuresText = (departures: readonly Departure[]): string =>
+  departures.length === 0
+    ? ''
+    : `Where its pods went\n${table(
+        departures.map(({ pod, outcome, replacement }) => [
+          `  ${printable(pod)}`,
+          outcome,
+          replacement ? `→ ${printable(replacement.pod)} on ${printable(replacement.node)}` : '→ its replacement is not running yet, or has moved on',
+        ]),
+      )}`

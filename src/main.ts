@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { phaseCommands } from './commands/phase.ts'
+import { plan } from './commands/plan.ts'
+import { UserError } from './commands/session.ts'
+import { statusCommand } from './commands/status.ts'
+import { upCommand } from './commands/up.ts'
+import { watchCommand } from './commands/watch.ts'
+import { whyCommand } from './commands/why.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const program = new Command('quartermaster')
+  .description('Packs a Kubernetes cluster onto fewer nodes, and explains every decision.')
+  .version(version)
+  .option('--debug', 'show stack traces')
+  .showHelpAfterError('(add --help for examples)')
+
+upCommand(program)
+statusCommand(program)
+phaseCommands(program)
+watchCommand(program)
+whyCommand(program)
+plan(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const { message, stack } = error as Error
+  const debug = program.opts<{ debug?: boolean }>().debug === true || process.env['DEBUG'] !== undefined
+  process.stderr.write(`quartermaster: ${debug || !(error instanceof UserError) ? (stack ?? message) : message}\n`)
+  process.exitCode = 2
+}
