@@ -27,7 +27,8 @@ const forbidden = (file: string, source: string): readonly string[] =>
     .map(([, name = '']) => name)
     .filter((name) => {
       const target = name.startsWith('.') ? join(dirname(file), name) : name
-      if (name.startsWith('.') && (unit(target) === unit(file) || (layer(target) === layer(file) && isWhole(layer(file))))) return false
+      if (name.startsWith('.') && (unit(target) === unit(file) || (layer(target) === layer(file) && isWhole(layer(file)))))
+        return false
       const allowed = mayImport[layer(file)] ?? /^$/
       const seen = name.startsWith('.') ? [target.replace(/\.ts$/, ''), unit(target), layer(target)] : [name]
       return !seen.some((part) => allowed.test(part))
@@ -37,7 +38,9 @@ const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((
 
 test('layers: every file imports only what its layer may', () => {
   expect(files.length).toBeGreaterThan(50)
-  const wrong = files.flatMap((file) => forbidden(file, readFileSync(join('src', file), 'utf8')).map((name) => `${file} imports ${name}`))
+  const wrong = files.flatMap((file) =>
+    forbidden(file, readFileSync(join('src', file), 'utf8')).map((name) => `${file} imports ${name}`),
+  )
   expect(wrong).toEqual([])
 })
 
@@ -61,7 +64,11 @@ test.each([
 })
 
 test('layers: good imports are let through', () => {
-  expect(forbidden('actors/agent.ts', `import { setup } from 'xstate'\nimport type { AgentEvent } from '../events/agent.ts'`)).toEqual([])
+  expect(
+    forbidden('actors/agent.ts', `import { setup } from 'xstate'\nimport type { AgentEvent } from '../events/agent.ts'`),
+  ).toEqual([])
   expect(forbidden('actors/evictor/effects.ts', `import type { evictor } from '../evictor.ts'`)).toEqual([])
-  expect(forbidden('adapters/jetstream/journal.ts', `import { asked } from './errors.ts'\nimport { headers } from 'nats'`)).toEqual([])
+  expect(
+    forbidden('adapters/jetstream/journal.ts', `import { asked } from './errors.ts'\nimport { headers } from 'nats'`),
+  ).toEqual([])
 })

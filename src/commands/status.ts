@@ -24,7 +24,9 @@ export const statusCommand = (program: Command): void => {
 /** The status for people. */
 export const statusText = (status: Status): string => {
   const { actors, missingPowers } = status
-  const listed = actors.slice(0, MOST_ACTORS).map(({ type, id, state }) => [`  ${type}/${printable(id)}`, styleText('dim', state)])
+  const listed = actors
+    .slice(0, MOST_ACTORS)
+    .map(({ type, id, state }) => [`  ${type}/${printable(id)}`, styleText('dim', state)])
   const more = actors.length > MOST_ACTORS ? `  … and ${actors.length - MOST_ACTORS} more (--format json lists all)\n` : ''
   const missing = missingPowers.map(({ actor, power }) => `  ${actor} may not ${power}\n`)
   return [

@@ -20,4 +20,5 @@ const padded = (cell: string | number, width: number, isLast: boolean): string =
 }
 
 /** Dollars an hour, as people write them. */
-export const dollars = (hourly: number): string => `$${hourly.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}/h`
+export const dollars = (hourly: number): string =>
+  `$${hourly.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}/h`

@@ -29,7 +29,10 @@ export const whyCommand = (program: Command): void => {
     .description('the decisions about a node or pod, and their reasons')
     .argument('<what>', 'node/NAME or pod/NAMESPACE/NAME')
     .option('--format <format>', 'text or json', 'text')
-    .addHelpText('after', '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z',
+    )
     .action((what: string, { format }: { format: string }) =>
       withSession(async (session) => {
         const why = (await ask(session, 'why', aboutOf(what))) as Why
@@ -58,7 +61,8 @@ export const whyText = ({ about, facts, departures, plan }: Why): string => {
 
 const plannedText = ({ plan, madeAt, kept, drain, node, to }: PlannedFor): string => {
   const from = styleText('dim', `(plan ${plan}, ${madeAt})`)
-  if (kept) return `Kept ${from}\n${table(kept.map(({ code, message }) => [`  ${styleText('yellow', code)}`, printable(message)]))}`
+  if (kept)
+    return `Kept ${from}\n${table(kept.map(({ code, message }) => [`  ${styleText('yellow', code)}`, printable(message)]))}`
   if (node !== undefined) return `${to === undefined ? `Stays on ${node}` : `To be moved from ${node} to ${to}`} ${from}\n`
   if (!drain) return ''
   const moves = drain.moves.map((move) => [`  ${printable(`${move.namespace}/${move.name}`)}`, `→ ${printable(move.to)}`])
@@ -67,7 +71,9 @@ const plannedText = ({ plan, madeAt, kept, drain, node, to }: PlannedFor): strin
 
 const factsText = (facts: readonly Fact[]): string => {
   const shown = facts.filter(({ fact }) => fact !== 'controller.StepDone')
-  return shown.length === 0 ? '' : `What happened\n${table(shown.map(({ time, fact, data }) => [`  ${time.slice(0, 19)}Z`, fact, detail(data)]))}`
+  return shown.length === 0
+    ? ''
+    : `What happened\n${table(shown.map(({ time, fact, data }) => [`  ${time.slice(0, 19)}Z`, fact, detail(data)]))}`
 }
 
 const SHOWN = ['plan', 'reason', 'verb', 'evictions', 'evicted', 'alreadyGone', 'restored', 'action'] as const
@@ -83,6 +89,8 @@ const departuresText = (departures: readonly Departure[]): string =>
         departures.map(({ pod, outcome, replacement }) => [
           `  ${printable(pod)}`,
           outcome,
-          replacement ? `→ ${printable(replacement.pod)} on ${printable(replacement.node)}` : '→ its replacement is not running yet, or has moved on',
+          replacement
+            ? `→ ${printable(replacement.pod)} on ${printable(replacement.node)}`
+            : '→ its replacement is not running yet, or has moved on',
         ]),
       )}`

@@ -93,12 +93,12 @@ test('objects: writes what is listed and changed, and resumes from the watermark
   await store.changed({ type: 'MODIFIED', object: pod('a', '11') }, '11')
   await store.changed({ type: 'DELETED', object: pod('b', '12') }, '12')
   await store.flush()
-  store.close()
+  await store.close()
   expect(store.meta()).toMatchObject({ epoch: 'one', state: 'streaming', resourceVersion: '12', count: 1 })
   const next = await open('two')
   expect(next.watermark).toBe('12')
   expect(next.meta()).toMatchObject({ epoch: 'two', state: 'stalled', count: 1, hash: store.meta().hash })
-  next.close()
+  await next.close()
 })
 
 test('objects: a second list rewrites nothing that is unchanged, and buries what is gone', async () => {
@@ -111,7 +111,7 @@ test('objects: a second list rewrites nothing that is unchanged, and buries what
   expect([buried?.header?.get(DELETED), buried?.data.length]).toEqual(['1', 0])
   expect((await lastOn(jsm, subject('c')))?.json<Pod>().metadata.resourceVersion).toBe('13')
   expect(store.meta().count).toBe(2)
-  store.close()
+  await store.close()
 })
 
 test('objects: what the watch repeats after a resume does not bring an old version back', async () => {
@@ -121,7 +121,7 @@ test('objects: what the watch repeats after a resume does not bring an old versi
   await store.changed({ type: 'DELETED', object: pod('a', '5', 'first') }, '5')
   await store.flush()
   expect((await lastOn(jsm, subject('a')))?.json<Pod>().metadata).toMatchObject({ uid: 'second', resourceVersion: '9' })
-  store.close()
+  await store.close()
 })
 
 test('objects: purges tombstones by sequence once they are old', async () => {
@@ -135,7 +135,7 @@ test('objects: purges tombstones by sequence once they are old', async () => {
   await store.changed({ type: 'ADDED', object: pod('a', '12') }, '12')
   await store.flush()
   expect(store.meta().count).toBe(1)
-  store.close()
+  await store.close()
 })
 
 test('objects: an agent whose place was taken stops, and overwrites nothing', async () => {
@@ -150,7 +150,7 @@ test('objects: an agent whose place was taken stops, and overwrites nothing', as
   expect(() => zombie.bookmark('13')).toThrow(/another agent/)
   expect((await lastOn(jsm, subject('a')))?.json<Pod>().metadata.resourceVersion).toBe('12')
   expect(metaIn((await lastOn(jsm, subjects(CLUSTER).meta('pods')))?.data ?? new Uint8Array())?.epoch).toBe('new')
-  heir.close()
+  await heir.close()
 })
 
 test('objects: the owner writes again over the last words of a zombie', async () => {
@@ -160,7 +160,16 @@ test('objects: the owner writes again over the last words of a zombie', async ()
   await store.changed({ type: 'MODIFIED', object: pod('a', '12') }, '12')
   await store.flush()
   expect((await lastOn(jsm, subject('a')))?.json<Pod>().metadata.resourceVersion).toBe('12')
-  store.close()
+  await store.close()
+})
+
+test('objects: a list buries what a zombie wrote after the claim', async () => {
+  const store = await open('one')
+  await js.publish(subject('ghost'), JSON.stringify(pod('ghost', '1')))
+  await listed(store, '10', [pod('a', '1')])
+  expect((await lastOn(jsm, subject('ghost')))?.header?.get(DELETED)).toBe('1')
+  expect(store.meta().count).toBe(1)
+  await store.close()
 })
 
 test('objects: a write of unknown outcome is looked up and not repeated', async () => {
@@ -180,7 +189,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   expect(landed.toSorted()).toEqual([subject('a'), subject('b')])
   expect(store.meta().count).toBe(2)
-  store.close()
+  await store.close()
 })
 
 test('objects: waits for a frozen server, and the newest version of each object wins', async () => {
@@ -195,7 +204,7 @@ test('objects: waits for a frozen server, and the newest version of each object 
   await store.flush()
   expect((await lastOn(jsm, subject('a')))?.json<Pod>().metadata.resourceVersion).toBe('59')
   expect(store.meta()).toMatchObject({ count: 1, resourceVersion: '59' })
-  store.close()
+  await store.close()
 })
 
 test('objects: writer and reader go on after the server was killed', async () => {
@@ -209,7 +218,7 @@ test('objects: writer and reader go on after the server was killed', async () =>
   nats.restart()
   await store.flush()
   await vi.waitFor(() => expect(Object.fromEntries(reader.objects)).toEqual({ a: '11' }), { timeout: 10_000 })
-  store.close()
+  await store.close()
 })
 
 test('objects: a reader is ready when count and hash agree, and follows', async () => {
@@ -226,7 +235,7 @@ test('objects: a reader is ready when count and hash agree, and follows', async 
   await eventually(() => expect(reader.metas.at(-1)?.state).toBe('stalled'))
   expect([...reader.objects.keys()]).toEqual(['b'])
   expect(reader.troubles).toEqual([])
-  store.close()
+  await store.close()
 })
 
 test('objects: a reader is not ready before the agent has said what there is', async () => {
@@ -236,7 +245,7 @@ test('objects: a reader is not ready before the agent has said what there is', a
   expect(reader.isReady()).toBe(false)
   const store = await open('one')
   await eventually(() => expect(reader.isReady()).toBe(true))
-  store.close()
+  await store.close()
 })
 
 test('objects: a reader reports a lasting disagreement, and forgets what is no more', async () => {
@@ -251,7 +260,7 @@ test('objects: a reader reports a lasting disagreement, and forgets what is no m
   await store.changed({ type: 'MODIFIED', object: pod('b', '12') }, '12')
   await store.flush()
   await eventually(() => expect(reader.objects.get('b')).toBe('12'))
-  store.close()
+  await store.close()
 })
 
 test('objects: a reader names records that make no sense or hold another object', async () => {
@@ -303,7 +312,7 @@ test('objects: any sequence of changes ends as the set that the cluster has', as
         } else if (act === 'delete' && model.delete(name)) await store.changed({ type: 'DELETED', object }, String(version))
         else if (act === 'relist') await listed(store, String(version), [...model.values()])
         else if (act === 'reopen') {
-          store.close()
+          await store.close()
           store = await open(`e${++epoch}`)
           await listed(store, String(version), [...model.values()])
         }
@@ -314,7 +323,7 @@ test('objects: any sequence of changes ends as the set that the cluster has', as
       await eventually(() => expect(reader.isReady()).toBe(true))
       await eventually(() => expect(reader.metas.at(-1)).toMatchObject({ count: model.size, hash: store.meta().hash }))
       expect(reader.troubles).toEqual([])
-      store.close()
+      await store.close()
     }),
     { numRuns: 12 },
   )
@@ -336,7 +345,7 @@ test('objects: a reflector writes to the store as it is', async () => {
   await eventually(() => expect(reader.metas.at(-1)).toMatchObject({ state: 'streaming', resourceVersion: '7', count: 3 }))
   end.abort()
   await reflection
-  store.close()
+  await store.close()
 })
 
 const tombstone = () => {

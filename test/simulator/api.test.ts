@@ -69,7 +69,8 @@ test.each(unhealthy)(
 
 test('eviction: is written down once for every pod, whatever is asked again', async () => {
   const { metadata } = await running('audited')
-  for (let time = 0; time < 3; time += 1) await api.post(`${pods}/audited/eviction`, eviction('audited'))
+  for (let time = 0; time < 3; time += 1)
+    expect((await api.post(`${pods}/audited/eviction`, eviction('audited'))).status).toBe(201)
   const { items } = (await api.get('/simulator/audit')).body
   expect(items.filter((each: any) => each.uid === metadata.uid)).toHaveLength(1)
 })

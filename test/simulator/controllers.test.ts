@@ -162,3 +162,12 @@ test('world: the same seed and the same time make the same world', async () => {
   expect(again).toBe(first)
   expect(other).not.toBe(first)
 })
+
+test('garbage: what is in a namespace goes with it', async () => {
+  const world = await withTwoNodes(2)
+  world.advance(2_000)
+  world.store.remove('namespaces', undefined, 'default')
+  world.advance(10_000)
+  expect([world.store.count('deployments'), world.store.count('replicasets'), world.store.count('pods')]).toEqual([0, 0, 0])
+  await world.stop()
+})

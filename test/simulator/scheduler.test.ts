@@ -274,3 +274,10 @@ test('scheduler: the pod of higher priority goes first', async () => {
   ])
   await world.stop()
 })
+
+test('scheduler: a node that changes keeps what its pods take', () => {
+  const rooms = roomsOf([node('n')], [pod('a', { ...requests('3'), nodeName: 'n' })])
+  rooms.put(node('n', {}, {}, { cpu: '5' }))
+  expect(where(rooms, pod('p', requests('2')))).toEqual(on('n'))
+  expect(where(rooms, pod('p', requests('2001m')))).toHaveProperty('message')
+})

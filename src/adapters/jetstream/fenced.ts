@@ -40,6 +40,8 @@ export type Fenced = {
    * @throws Superseded when another writer was there
    */
   write(subject: string, payload: Payload, expected: number, isOwner: () => Promise<boolean>): Promise<number>
+  /** Asks until NATS answers. */
+  ask<T>(request: () => Promise<T>): Promise<T>
 }
 
 const FIRST_PAUSE_MS = 100
@@ -58,7 +60,6 @@ export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: Abort
   // Half of it random: hundreds of writes may wait for one server.
   const pause = (ms: number): Promise<void> => sleep(ms / 2 + (Math.random() * ms) / 2, undefined, { signal, ref: false })
 
-  /** Asks the leader until it answers. */
   const ask = async <T>(request: () => Promise<T>): Promise<T> => {
     for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -95,7 +96,7 @@ export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: Abort
       await pause(FIRST_PAUSE_MS)
     }
   }
-  return { write }
+  return { write, ask }
 }
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

@@ -6,7 +6,8 @@ import type { ObjectsWriter } from './objects-writer.ts'
 export type Contents = {
   /** From here on a list: what is not told by `keep` until `listed` is no more. */
   listing(): void
-  listed(): void
+  /** @param held subjects with a record: those that nobody here wrote are a zombie's last words, and buried */
+  listed(held: readonly string[]): void
   /** @returns false if the object is too large for a record: it is then left out */
   keep(object: KubernetesObject): boolean
   remove(object: KubernetesObject): void
@@ -36,8 +37,9 @@ export const kindContents = (
     listing: () => {
       unlisted = new Set([...subjectsHeld()].filter(isLive))
     },
-    listed: () => {
+    listed: (held) => {
       for (const subject of unlisted) bury(subject)
+      for (const subject of held) if (writer.wanted(subject) === undefined) writer.put(subject, TOMBSTONE)
       unlisted.clear()
     },
     keep: (object) => {

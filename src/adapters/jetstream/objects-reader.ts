@@ -169,14 +169,15 @@ const takeMeta = (kind: Kind, { seq, subject, data, info }: JsMsg, listener: Obj
   }
   kind.meta = meta
   kind.metaSeq = seq
-  compare(kind, info.pending === 0)
+  // Who lists or takes over still learns what is there; what it says is compared, but no reason to read again.
+  compare(kind, info.pending === 0 && meta.state === 'streaming')
   told(() => listener.onMeta(kind.resource, meta))
 }
 
 // While records wait behind the meta record, one before it may be hidden by a newer one: only at the head is it evidence.
-const compare = (kind: Kind, isAtHead: boolean): void => {
+const compare = (kind: Kind, isEvidence: boolean): void => {
   kind.agrees = kind.meta?.hash === kind.sum.hash() && kind.meta.count === kind.sum.count()
-  kind.disagreements = kind.agrees ? 0 : kind.disagreements + (isAtHead ? 1 : 0)
+  kind.disagreements = kind.agrees ? 0 : kind.disagreements + (isEvidence ? 1 : 0)
 }
 
 const forget = (kind: Kind, subject: string, listener: ObjectsListener): void => {
@@ -194,5 +195,5 @@ const forgetUnseen = (kind: Kind, listener: ObjectsListener): void => {
   kind.seen = new Set()
   // A meta record judged before this, or before a newer object, was judged too early.
   kind.disagreements = 0
-  if (kind.meta && kind.lastSeq < kind.metaSeq) compare(kind, true)
+  if (kind.meta && kind.lastSeq < kind.metaSeq) compare(kind, false)
 }

@@ -75,6 +75,13 @@ export const subjectsOf = (cluster: string, resource: Resource): readonly string
   subjects(cluster).meta(resource),
 ]
 
+/** Every subject of the kind's objects that has a record, tombstones too. */
+export const subjectsHeld = (jsm: JetStreamManager, cluster: string, resource: Resource): Promise<readonly string[]> =>
+  asked(OBJECTS, async () => {
+    const { state } = await jsm.streams.info(OBJECTS, { subjects_filter: subjects(cluster).objects(resource) })
+    return Object.keys(state.subjects ?? {})
+  })
+
 export type ObjectKey = { readonly resource: Resource; readonly namespace: string | undefined; readonly name: string }
 
 /** Whose record a subject of `obj` is. */

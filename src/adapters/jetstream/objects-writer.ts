@@ -21,8 +21,8 @@ export type ObjectsWriter = {
   resume(): void
   /** Comes back at once while fewer than this many subjects wait. */
   roomFor(waiting: number): Promise<void>
-  /** Gives up what waits: it is never written. */
-  drop(): void
+  /** Gives up what waits: it is never written. Comes back when nothing is in flight. */
+  drop(): Promise<void>
 }
 
 /**
@@ -104,6 +104,7 @@ export const objectsWriter = (
       queue.clear()
       later.clear()
       pump()
+      return when(() => inFlight.size === 0)
     },
     roomFor: (count) => when(() => queue.size + later.size < count),
   }

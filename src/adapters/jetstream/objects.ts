@@ -6,7 +6,7 @@ import { fenced, type Room, room } from './fenced.ts'
 import { kindContents } from './objects-contents.ts'
 import { type Found, readBack } from './objects-found.ts'
 import { metaWriter, type Place } from './objects-meta.ts'
-import { lastOn, metaIn } from './objects-stream.ts'
+import { lastOn, metaIn, subjectsHeld } from './objects-stream.ts'
 import { purgeTombstones } from './objects-tombstones.ts'
 import { objectsWriter, type Slot } from './objects-writer.ts'
 
@@ -33,8 +33,11 @@ export type KindStore = ReflectorListener & {
   malformedCount(): number
   /** Comes back when all that was told before is stored, with a meta record that says so. @throws as `lost` */
   flush(): Promise<void>
-  /** Stops timers and writes; what is not stored yet is not missed: the watermark is before it. */
-  close(): void
+  /**
+   * Stops timers and writes, and waits for those in flight, so that none lands under the next to open. What is not
+   * stored yet is not missed: the watermark is before it.
+   */
+  close(): Promise<void>
 }
 
 export type ObjectStore = {
@@ -85,20 +88,20 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
   const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now } = options
   const lost = new AbortController()
   const ended = new AbortController()
-  const { writer, meta, tombstones } = storing(kind, found, ended.signal, (error) => fail(error), now)
+  const { writer, meta, tombstones, fence } = storing(kind, found, ended.signal, (error) => fail(error), now)
   const contents = kindContents(cluster, resource, writer, () => found.slots.keys())
   const watermark = (found.isWhole && found.meta?.resourceVersion) || undefined
   let malformed = 0
 
-  const close = (): void => {
+  const close = (): Promise<void> => {
     clearInterval(timer)
     ended.abort(lost.signal.reason)
-    writer.drop()
+    return writer.drop()
   }
   const fail = (error: unknown): void => {
     if (ended.signal.aborted) return
     lost.abort(error)
-    close()
+    void close()
   }
   const timer = setInterval(() => {
     void meta.ask()
@@ -132,8 +135,8 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
       for (const object of objects) if (!contents.keep(object)) malformed += 1
       await writer.roomFor(WAITING)
     },
-    listed: (resourceVersion) => {
-      contents.listed()
+    listed: async (resourceVersion) => {
+      contents.listed(await fence.ask(() => subjectsHeld(kind.jsm, cluster, resource)))
       heard({ state: 'streaming', resourceVersion })
     },
     changed: ({ type, object }, resourceVersion) => {
@@ -180,5 +183,5 @@ const storing = (
     resourceVersion,
     observedAt: meta?.observedAt ?? 0,
   }
-  return { writer, tombstones, meta: metaWriter(fence, metaSubject, metaSeq, epoch, place, sum, writer, failed) }
+  return { writer, tombstones, fence, meta: metaWriter(fence, metaSubject, metaSeq, epoch, place, sum, writer, failed) }
 }

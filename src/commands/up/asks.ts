@@ -59,7 +59,12 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
   const why = async (question: unknown): Promise<unknown> => {
     const about = About.parse(question)
     const facts = await factsAbout(js, jsm, cluster, about)
-    return { about, facts, departures: await departures(js, jsm, cluster, facts), plan: await planner.planned(about.kind, about.name) }
+    return {
+      about,
+      facts,
+      departures: await departures(js, jsm, cluster, facts),
+      plan: await planner.planned(about.kind, about.name),
+    }
   }
   const service = await nc.services.add({ name: 'quartermaster-ask', version: '1.0.0', queue: 'ask' })
   const endpoint = (what: string, answer: (question: unknown) => Promise<unknown>): void => {

@@ -50,7 +50,12 @@ const matches = (subject: string, filter: string): boolean =>
   filter.endsWith('.>') ? subject.startsWith(filter.slice(0, -1)) : subject === filter
 
 /** The public facts about a node or pod, oldest first. */
-export const factsAbout = async (js: JetStreamClient, jsm: JetStreamManager, cluster: string, about: About): Promise<readonly Fact[]> => {
+export const factsAbout = async (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  cluster: string,
+  about: About,
+): Promise<readonly Fact[]> => {
   const found: Fact[] = []
   for await (const message of held(js, jsm, 'EVENTS', FACTS.map(subjects(cluster).event))) {
     const event = message.json<CloudEvent>()
@@ -63,7 +68,12 @@ export const factsAbout = async (js: JetStreamClient, jsm: JetStreamManager, clu
  * Where the pods that left are now: the k-th departure of one owner is paired with the k-th of its pods that is not older
  * than the first of those departures. The API does not say which pod replaced which; of equal replicas it makes no difference.
  */
-export const departures = async (js: JetStreamClient, jsm: JetStreamManager, cluster: string, facts: readonly Fact[]): Promise<readonly Departure[]> => {
+export const departures = async (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  cluster: string,
+  facts: readonly Fact[],
+): Promise<readonly Departure[]> => {
   const steps = facts.filter(({ fact }) => fact === 'controller.StepDone')
   const namespaces = [...new Set(steps.map(({ data }) => String(data['pod']).split('/')[0] ?? ''))]
   const pods = await podsIn(js, jsm, cluster, namespaces)
@@ -83,7 +93,12 @@ export const departures = async (js: JetStreamClient, jsm: JetStreamManager, clu
 }
 const nameOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`
 
-const podsIn = async (js: JetStreamClient, jsm: JetStreamManager, cluster: string, namespaces: readonly string[]): Promise<readonly Pod[]> => {
+const podsIn = async (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  cluster: string,
+  namespaces: readonly string[],
+): Promise<readonly Pod[]> => {
   if (namespaces.length === 0) return []
   const pods: Pod[] = []
   const filters = namespaces.map((namespace) => `qm.${cluster}.obj.core.pods.${token(namespace)}.>`)

@@ -31,7 +31,11 @@ export type PlannerThread = Planner & {
   stop(): Promise<void>
 }
 
-const Answer = z.object({ id: z.number(), result: z.unknown().optional(), error: z.object({ name: z.string(), message: z.string() }).optional() })
+const Answer = z.object({
+  id: z.number(),
+  result: z.unknown().optional(),
+  error: z.object({ name: z.string(), message: z.string() }).optional(),
+})
 type Waiting = { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }
 
 /** Starts the thread that keeps the cluster model and plans on it. It is started again if it dies. */
@@ -47,7 +51,10 @@ export const startPlanner = async (data: PlannerData, log: Log): Promise<Planner
       const { id, result, error } = Answer.parse(message)
       const asker = waiting.get(id)
       waiting.delete(id)
-      if (error) asker?.reject(Object.assign(error.name === 'NotReady' ? new NotReady(error.message) : new Error(error.message), { name: error.name }))
+      if (error)
+        asker?.reject(
+          Object.assign(error.name === 'NotReady' ? new NotReady(error.message) : new Error(error.message), { name: error.name }),
+        )
       else asker?.resolve(result)
     })
     thread.on('error', (error) => log.error({ err: error }, 'the planner failed and is started again'))

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { connect, type ConnectionOptions } from 'nats'
+import { type ConnectionOptions, connect } from 'nats'
 import { permits } from '../../actors/cluster.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
@@ -9,7 +9,7 @@ import { objectStore } from '../../adapters/jetstream/objects.ts'
 import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
 import { actorTypes, ensureStreams } from '../../adapters/jetstream/streams.ts'
-import { type Access } from '../../adapters/kubernetes/access.ts'
+import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
@@ -54,14 +54,19 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const client = kubernetesClient(options.access)
   const kubernetes = kubernetesWrites(client)
   const objects = objectStore(js, jsm, cluster, own)
-  const planner = await startPlanner({ cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy }, log)
+  const planner = await startPlanner(
+    { cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy },
+    log,
+  )
   const ports = { kubernetes, reads: kubernetesReads(client), openStore: objects.open, planner, processes }
   const hosted = definitions(ports)
 
   const root = { address: { type: 'cluster', id: cluster } }
   const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
     const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight(), at: Date.now() }
-    void processes.announce(own, state).catch((error: Error) => log.debug({ err: error.message }, 'could not announce this process'))
+    void processes
+      .announce(own, state)
+      .catch((error: Error) => log.debug({ err: error.message }, 'could not announce this process'))
   })
   const host = startHost({
     ground: {

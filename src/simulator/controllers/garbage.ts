@@ -9,8 +9,10 @@ const DEPENDENTS = ['replicasets', 'poddisruptionbudgets', 'leases'] as const
 export const runGarbageCollection = (world: World): void => {
   const { store, clock, timings } = world
   const queue = workQueue(clock, timings.controllerMs, (uid) => collect(world, uid))
+  const emptied = workQueue(clock, timings.controllerMs, (namespace) => empty(world, namespace))
   store.subscribe(({ type, resource, object }) => {
     if (type === 'DELETED' && resource !== 'pods') queue.add(object.metadata.uid)
+    if (type === 'DELETED' && resource === 'namespaces') emptied.add(object.metadata.name)
   })
 }
 
@@ -21,3 +23,13 @@ const collect = (world: World, uid: string): void => {
 }
 const isOrphan = ({ metadata }: ApiObject, uid: string): boolean =>
   metadata.ownerReferences?.every((owner) => owner.uid === uid) === true
+
+const NAMESPACED = ['deployments', 'daemonsets', ...DEPENDENTS] as const
+
+/** The namespace controller: what was in a namespace goes with it. */
+const empty = (world: World, namespace: string): void => {
+  const inside = ({ metadata }: ApiObject): boolean => metadata.namespace === namespace
+  for (const resource of NAMESPACED)
+    for (const object of [...world.store.all(resource)].filter(inside)) endObject(world, resource, object)
+  for (const pod of [...world.pods.within(namespace)]) endPod(world, pod, undefined)
+}

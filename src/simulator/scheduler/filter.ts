@@ -19,7 +19,7 @@ export const filterFor = (rooms: Rooms, pod: PodObject, labelsOf: NamespaceLabel
   const spread = spreadCheck(rooms, pod)
   const affinity = affinityCheck(rooms, pod, labelsOf)
   const { requests, ports } = takenBy(pod)
-  const needs = [...requests].filter(([, amount]) => amount > 0)
+  const needs = [...requests].flatMap(([resource, amount]) => (amount > 0 ? [{ resource, amount }] : []))
   const toleratesCordon = tolerates(spec.tolerations, UNSCHEDULABLE)
   return (room) => {
     if (room.node.spec.unschedulable === true && !toleratesCordon) return ['node(s) were unschedulable']
@@ -34,18 +34,16 @@ export const filterFor = (rooms: Rooms, pod: PodObject, labelsOf: NamespaceLabel
     return reason === undefined ? FITS : [reason]
   }
 }
+type Need = { readonly resource: string; readonly amount: number }
 const FITS: readonly string[] = []
 
 const untolerated = (taints: readonly Taint[], { spec }: PodObject): Taint | undefined =>
   taints.find((taint) => (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') && !tolerates(spec.tolerations, taint))
 
-/** A node that names no number of pods takes 110, the kubelet's default. */
-const podsAllowed = ({ allocatable }: Room): number => (allocatable.get('pods') ?? 110_000) / 1000
-const shortOf = (room: Room, needs: readonly (readonly [string, number])[]): readonly string[] => {
-  let reasons = room.pods.size + 1 > podsAllowed(room) ? ['Too many pods'] : FITS
-  for (const [name, amount] of needs)
-    if (amount > (room.allocatable.get(name) ?? 0) - (room.requested.get(name) ?? 0))
-      reasons = [...reasons, `Insufficient ${name}`]
+const shortOf = ({ pods, podsAllowed, free }: Room, needs: readonly Need[]): readonly string[] => {
+  let reasons = pods.size + 1 > podsAllowed ? ['Too many pods'] : FITS
+  for (const { resource, amount } of needs)
+    if (amount > (free.get(resource) ?? 0)) reasons = [...reasons, `Insufficient ${resource}`]
   return reasons
 }
 

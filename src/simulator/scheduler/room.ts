@@ -9,8 +9,9 @@ export type Room = {
   readonly name: string
   node: NodeObject
   labels: Readonly<Record<string, string>>
-  allocatable: Amounts
-  readonly requested: Map<string, number>
+  /** What is left of each resource; below zero where more was promised than there is. */
+  free: Map<string, number>
+  podsAllowed: number
   /** All there is, in millicores and bytes. */
   whole: { readonly cpu: number; readonly memory: number }
   /** Millicores and bytes as scoring counts them. */
@@ -51,7 +52,7 @@ export const takenBy = ({ spec }: PodObject): Taken => {
 
 const account = (room: Room, pod: PodObject, sign: 1 | -1): void => {
   const { requests, cpu, memory, ports } = takenBy(pod)
-  for (const [name, amount] of requests) room.requested.set(name, (room.requested.get(name) ?? 0) + sign * amount)
+  for (const [name, amount] of requests) room.free.set(name, (room.free.get(name) ?? 0) - sign * amount)
   room.scored.cpu += sign * cpu
   room.scored.memory += sign * memory
   if (ports) room.portUsers += sign
@@ -59,15 +60,19 @@ const account = (room: Room, pod: PodObject, sign: 1 | -1): void => {
 const isRepelling = ({ spec }: PodObject): boolean =>
   (spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
 
-const ofNode = (node: NodeObject) => {
+/** @param pods those that are on it already */
+const ofNode = (node: NodeObject, pods: Iterable<PodObject> = []) => {
   const allocatable = amountsOf(node.status.allocatable)
   const whole = { cpu: allocatable.get('cpu') ?? 0, memory: allocatable.get('memory') ?? 0 }
-  return { node, labels: node.metadata.labels ?? {}, allocatable, whole }
+  const free = new Map(allocatable)
+  for (const pod of pods) for (const [name, amount] of takenBy(pod).requests) free.set(name, (free.get(name) ?? 0) - amount)
+  // A node that names no number of pods takes 110, the kubelet's default.
+  const podsAllowed = (allocatable.get('pods') ?? 110_000) / 1000
+  return { node, labels: node.metadata.labels ?? {}, free, podsAllowed, whole }
 }
 const roomFor = (node: NodeObject): Room => ({
   ...ofNode(node),
   name: node.metadata.name,
-  requested: new Map(),
   scored: { cpu: 0, memory: 0 },
   pods: new Map(),
   portUsers: 0,
@@ -94,7 +99,7 @@ export const emptyRooms = (): Rooms => {
     repelling,
     put(node) {
       const room = rooms.get(node.metadata.name)
-      if (room) Object.assign(room, ofNode(node))
+      if (room) Object.assign(room, ofNode(node, room.pods.values()))
       else {
         rooms.set(node.metadata.name, roomFor(node))
         list = undefined

@@ -1,0 +1,60 @@
+import { controllerOf, type OwnerReference, type Pod, type PodSpec } from '../../events/kubernetes.ts'
+import type { Columns } from './columns.ts'
+import { demandOf } from './demand.ts'
+import type { PodEntry } from './model.ts'
+
+/** What pods of one making have in common: all that scheduling and eviction ask about. Interned, so a pod stays small. */
+export type Shape = {
+  readonly key: string
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly owner: OwnerReference | undefined
+  readonly annotations: Readonly<Record<string, string>>
+  readonly spec: PodSpec
+  /** Pairs of resource index and amount; only what is asked for. */
+  readonly demand: readonly (readonly [number, number])[]
+  /** It has a say in, or depends on, where other pods are. */
+  readonly social: boolean
+  readonly repels: boolean
+  readonly pods: Set<PodEntry>
+}
+
+/** The marks on pods and nodes by which people forbid their removal; and what tells a static pod. */
+export const MARKS = [
+  'autoscaling.cast.ai/removal-disabled',
+  'quartermaster.dev/removal-disabled',
+  'cluster-autoscaler.kubernetes.io/safe-to-evict',
+  'karpenter.sh/do-not-disrupt',
+] as const
+export const MIRROR = 'kubernetes.io/config.mirror'
+
+const kept = (annotations: Readonly<Record<string, string>> = {}): Record<string, string> => {
+  const marks: Record<string, string> = {}
+  for (const name of [...MARKS, MIRROR]) if (annotations[name] !== undefined) marks[name] = annotations[name]
+  return marks
+}
+
+// The names of volumes are random (kube-api-access-x7k2p), and of the node only the pod itself knows.
+const shared = ({ nodeName: _, volumes, ...spec }: PodSpec): PodSpec =>
+  volumes ? { ...spec, volumes: volumes.map((volume) => ({ ...volume, name: '' })) } : spec
+
+type Raw = Pick<Shape, 'namespace' | 'labels' | 'owner' | 'annotations' | 'spec'>
+export const rawShape = ({ metadata, spec }: Pod): Raw => ({
+  namespace: metadata.namespace ?? '',
+  labels: metadata.labels ?? {},
+  owner: controllerOf(metadata),
+  annotations: kept(metadata.annotations),
+  spec: shared(spec),
+})
+
+/** @throws RangeError for a request that is no quantity */
+export const shapeOf = (raw: Raw, key: string, { indexOf }: Columns): Shape => {
+  const { affinity, topologySpreadConstraints = [] } = raw.spec
+  const repels = (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
+  const attracted = (affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
+  const spread = topologySpreadConstraints.some(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
+  const demand = [...demandOf(raw.spec)]
+    .filter(([, amount]) => amount > 0)
+    .map(([name, amount]) => [indexOf(name), amount] as const)
+  return { ...raw, key, demand, repels, social: repels || attracted || spread, pods: new Set() }
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { LabelSelector } from './kubernetes.ts'
+
+/** What the evictor may do. Every field has a careful default. */
+export const Policy = z.strictObject({
+  /** A younger node is left alone. */
+  nodeGraceSeconds: z.number().min(0).default(300),
+  /** Also single replicas, StatefulSets, Jobs (they begin anew) and bare pods (they do not come back). */
+  aggressive: z.boolean().default(false),
+  /** Also pods with an emptyDir on disk or a hostPath: what they hold is lost. */
+  evictLocalStorage: z.boolean().default(false),
+  /** Plan as if there were no budgets. The API server honours them all the same. */
+  ignorePodDisruptionBudgets: z.boolean().default(false),
+  /** Only nodes with these labels may be emptied. */
+  scope: LabelSelector.optional(),
+  maxEvictions: z.int().min(0).optional(),
+  /** How many nodes are drained at the same time. */
+  maxNodesPerWave: z.int().min(1).default(10),
+  /** So many nodes stay, whatever they cost. */
+  minNodes: z.int().min(0).default(1),
+})
+export type Policy = z.infer<typeof Policy>
+
+const dollars = z.record(z.string(), z.number().min(0))
+const PriceFile = z.strictObject({
+  currency: z.string().default('USD'),
+  /** $/h of one node, by its name. */
+  nodes: dollars.default({}),
+  /** $/h on demand, by `node.kubernetes.io/instance-type`. */
+  instanceTypes: dollars.default({}),
+  /** The part of the price on demand that a spot node saves. */
+  spotDiscount: z.number().min(0).max(1).default(0.6),
+})
+const AwsList = z
+  .object({ region: z.string(), currency: z.string(), unit: z.string().optional(), asOf: z.string().optional(), onDemand: dollars })
+  .transform(({ currency, onDemand }) => PriceFile.parse({ currency, instanceTypes: onDemand }))
+
+/** A price file: ours, or a public list of on-demand prices of a region (`{region, currency, unit, asOf, onDemand}`). */
+export const Prices = z.union([PriceFile, AwsList])
+export type Prices = z.infer<typeof Prices>
+
+const Cost = z.object({ nodes: z.int(), hourlyCost: z.number() })
+export const Reason = z.object({ code: z.string(), message: z.string(), pod: z.string().optional() })
+export type Reason = z.infer<typeof Reason>
+
+const Move = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), to: z.string() })
+export type Move = z.infer<typeof Move>
+export const Drain = z.object({ node: z.string(), uid: z.string(), wave: z.int(), moves: z.array(Move) })
+export type Drain = z.infer<typeof Drain>
+const Kept = z.object({ node: z.string(), reasons: z.array(Reason) })
+export type Kept = z.infer<typeof Kept>
+
+/** Drains and moves in the order of execution; waves count from 1. */
+export const Plan = z.object({
+  planner: z.string(),
+  solveMillis: z.number(),
+  before: Cost,
+  after: Cost,
+  /** No cluster that runs the same pods on some of the same nodes costs less. */
+  bound: z.object({ hourlyCost: z.number(), proven: z.boolean() }),
+  evictions: z.int(),
+  risk: z.object({ stranded: z.int() }),
+  launch: z.array(z.object({ instanceType: z.string(), count: z.int() })),
+  drains: z.array(Drain),
+  kept: z.array(Kept),
+})
+export type Plan = z.infer<typeof Plan>
