@@ -1,11 +1,10 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import type { Move, Reason } from '../events/plan.ts'
 import { ask, UserError, withSession } from './session.ts'
 import { dollars, printable, table } from './table.ts'
 import type { Departure, Fact } from './up/history.ts'
 
-type Reason = { readonly code: string; readonly message: string; readonly pod?: string }
-type Move = { readonly namespace: string; readonly name: string; readonly to: string }
 /** What the newest plan says. */
 export type PlannedFor = {
   readonly plan: string

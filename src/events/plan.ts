@@ -32,7 +32,13 @@ const PriceFile = z.strictObject({
   spotDiscount: z.number().min(0).max(1).default(0.6),
 })
 const AwsList = z
-  .object({ region: z.string(), currency: z.string(), unit: z.string().optional(), asOf: z.string().optional(), onDemand: dollars })
+  .object({
+    region: z.string(),
+    currency: z.string(),
+    unit: z.string().optional(),
+    asOf: z.string().optional(),
+    onDemand: dollars,
+  })
   .transform(({ currency, onDemand }) => PriceFile.parse({ currency, instanceTypes: onDemand }))
 
 /** A price file: ours, or a public list of on-demand prices of a region (`{region, currency, unit, asOf, onDemand}`). */

@@ -65,12 +65,11 @@ export const modified = (kind: Named, name: string): ApiFailure =>
 export const expired = (message: string, continueToken?: string): ApiFailure =>
   new ApiFailure(410, 'Expired', message, continueToken === undefined ? {} : { continueToken })
 
-export const unsupportedMedia = (type: string): ApiFailure =>
-  new ApiFailure(
-    415,
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format (${type || 'none'}) - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json`,
-  )
+export const unsupportedMedia = (type: string, accepted: readonly string[]): ApiFailure => {
+  const list = accepted.join(', ')
+  const message = `the body of the request was in an unknown format (${type || 'none'}) - accepted media types include: ${list}`
+  return new ApiFailure(415, 'UnsupportedMediaType', message)
+}
 
 /** 422 with a cause for every field that is wrong. */
 export const invalid = (kind: string, group: string, name: string, causes: readonly Cause[]): ApiFailure => {

@@ -100,8 +100,18 @@ export const startLog = (folder: string, told: Told): Log => {
   renameSync(`${file}.new`, file)
   const descriptor = openSync(file, 'a')
   let open = true
+  let broken: Error | undefined
   return {
-    append: (written) => writeAll(descriptor, writtenText(written)),
+    append(written) {
+      if (broken) throw broken
+      try {
+        writeAll(descriptor, writtenText(written))
+      } catch (cause) {
+        // Half a line may be there: another after it would make the file unreadable, so nothing is written any more.
+        broken = new Error(`${file} can't be written; make room and start again`, { cause })
+        throw broken
+      }
+    },
     close() {
       if (open && fstatSync(descriptor).isFile()) closeSync(descriptor)
       open = false

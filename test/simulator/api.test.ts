@@ -106,6 +106,13 @@ test('writes: a pod can be bound once, and what it asks for never changes', asyn
   expect((await api.patch(`${pods}/fixed`, { spec: { nodeName: 'other' } })).status).toBe(422)
 })
 
+test('api: takes the token in the path too, for clients that send none over plain HTTP', async () => {
+  const asked = await Promise.all(
+    ['simulated', 'wrong'].map((token) => fetch(`${simulator.url}/with-token/${token}/api/v1/nodes/n`)),
+  )
+  expect(asked.map(({ status }) => status)).toEqual([200, 401])
+})
+
 test('watch: tells of its version when nothing happens', async () => {
   const events = await api.watch(
     `${pods}?watch=1&allowWatchBookmarks=true&resourceVersion=${simulator.store.resourceVersion()}`,
@@ -162,6 +169,7 @@ test('api: a method that makes no sense is refused, and so is a body that is non
   expect((await api.delete(pods)).status).toBe(405)
   expect((await api.post(`${pods}/fixed`, {})).status).toBe(405)
   expect((await api.call('POST', pods, '{"kind":')).status).toBe(400)
+  expect((await api.call('POST', pods, 'k8s', { type: 'application/vnd.kubernetes.protobuf' })).status).toBe(415)
   expect((await api.patch(`${pods}/fixed`, '{"metadata":{"__proto__":{"a":1}}}')).status).toBe(400)
 })
 

@@ -17,7 +17,7 @@ export type KindStore = ReflectorListener & {
   readonly lost: AbortSignal
   meta(): { readonly count: number }
   flush(): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 type OpenStore = (resource: Resource, signal: AbortSignal) => Promise<KindStore>
 
@@ -89,6 +89,6 @@ const reflectKind = async (
     await reads.reflect(resource, store.watermark, listener, AbortSignal.any([signal, store.lost]))
     store.lost.throwIfAborted()
   } finally {
-    store.close()
+    await store.close()
   }
 }

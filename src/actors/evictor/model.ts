@@ -9,7 +9,7 @@ import type {
 } from '../../events/kubernetes.ts'
 import { type Columns, createColumns } from './columns.ts'
 import { amountOf } from './demand.ts'
-import { rawShape, type Shape, shapeOf } from './shape.ts'
+import { checkSelector, rawShape, type Shape, shapeOf } from './shape.ts'
 
 export type NodeEntry = {
   readonly name: string
@@ -45,7 +45,7 @@ export type Model = {
   readonly workloads: ReadonlyMap<string, Deployment | ReplicaSet>
   /** Counts the changes of nodes: what was concluded from nodes alone holds while it stays. */
   readonly nodesVersion: () => number
-  /** @throws RangeError for a quantity that is none; the model is then as before */
+  /** @throws RangeError for a quantity or selector that is none; the model is then as before */
   readonly apply: (resource: Resource, object: KubernetesObject) => void
   readonly remove: (resource: Resource, namespace: string | undefined, name: string) => void
   /** Tries a pod elsewhere; `rollback` undoes. */
@@ -103,8 +103,7 @@ export const createModel = (): Model => {
     if (to) put(pod, to)
   }
 
-  const allocate = (index: number, allocatable: Readonly<Record<string, string | number>>): void => {
-    const amounts = Object.entries(allocatable).map(([name, text]) => [name, amountOf(name, text)] as const)
+  const allocate = (index: number, amounts: readonly (readonly [string, number])[]): void => {
     for (const column of columns.allocatable) column[index] = 0
     for (const [name, amount] of amounts) {
       const column = columns.allocatable[columns.indexOf(name)]
@@ -112,15 +111,16 @@ export const createModel = (): Model => {
     }
   }
   const applyNode = (node: Node): void => {
+    const amounts = Object.entries(node.status.allocatable).map(([name, text]) => [name, amountOf(name, text)] as const)
     const entry = entryOf(node.metadata.name)
-    allocate(entry.index, node.status.allocatable)
+    allocate(entry.index, amounts)
     entry.object = node
     version += 1
   }
   const removeNode = (name: string): void => {
     const entry = nodes.get(name)
     if (!entry) return
-    allocate(entry.index, {})
+    allocate(entry.index, [])
     entry.object = undefined
     version += 1
     tidy(entry)
@@ -163,6 +163,10 @@ export const createModel = (): Model => {
     shape.pods.add(entry)
     if (pod.spec.nodeName) put(entry, entryOf(pod.spec.nodeName))
   }
+  const applyBudget = (budget: PodDisruptionBudget): void => {
+    checkSelector(budget.spec.selector)
+    budgets.set(keyOf(budget.metadata.namespace, budget.metadata.name), budget)
+  }
   const removeWorkload = (key: string): void => {
     workloads.delete(workloadUids.get(key) ?? '')
     workloadUids.delete(key)
@@ -187,7 +191,7 @@ export const createModel = (): Model => {
     apply(_resource, object) {
       if (object.kind === 'Node') applyNode(object)
       else if (object.kind === 'Pod') applyPod(object)
-      else if (object.kind === 'PodDisruptionBudget') budgets.set(keyOf(object.metadata.namespace, object.metadata.name), object)
+      else if (object.kind === 'PodDisruptionBudget') applyBudget(object)
       else if (object.kind !== 'DaemonSet') applyWorkload(object)
     },
     remove(resource, namespace, name) {

@@ -1,9 +1,10 @@
-import type { LabelSelector, PodAffinityTerm, TopologySpreadConstraint } from '../../events/kubernetes.ts'
+import type { LabelSelector, PodAffinityTerm, PodSpec } from '../../events/kubernetes.ts'
 import { selects } from '../../events/selector.ts'
 import { matchesNode, type Refusal, untolerated } from './fit.ts'
 import type { Model, NodeEntry } from './model.ts'
 import type { Shape } from './shape.ts'
 
+type SpreadConstraint = NonNullable<PodSpec['topologySpreadConstraints']>[number]
 type Check = (node: NodeEntry) => Refusal | undefined
 type Gone = (node: NodeEntry) => boolean
 
@@ -88,11 +89,7 @@ const symmetry = ({ repelling }: Model, shape: Shape): readonly Check[] =>
 
 const MISMATCH = "node(s) didn't match pod topology spread constraints"
 
-const eligible = (
-  { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,
-  shape: Shape,
-  { object }: NodeEntry,
-): boolean =>
+const eligible = ({ nodeAffinityPolicy, nodeTaintsPolicy }: SpreadConstraint, shape: Shape, { object }: NodeEntry): boolean =>
   object !== undefined &&
   (nodeAffinityPolicy === 'Ignore' || matchesNode(shape, object)) &&
   (nodeTaintsPolicy !== 'Honor' || untolerated(shape, object) === undefined)
@@ -104,7 +101,7 @@ const eligible = (
 const spreadCheck = (
   model: Model,
   shape: Shape,
-  constraint: TopologySpreadConstraint,
+  constraint: SpreadConstraint,
   whole: readonly NodeEntry[],
   gone: Gone,
 ): Check => {

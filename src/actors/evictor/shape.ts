@@ -1,4 +1,4 @@
-import { controllerOf, type OwnerReference, type Pod, type PodSpec } from '../../events/kubernetes.ts'
+import { controllerOf, type LabelSelector, type OwnerReference, type Pod, type PodSpec } from '../../events/kubernetes.ts'
 import type { Columns } from './columns.ts'
 import { demandOf } from './demand.ts'
 import type { PodEntry } from './model.ts'
@@ -47,9 +47,24 @@ export const rawShape = ({ metadata, spec }: Pod): Raw => ({
   spec: shared(spec),
 })
 
-/** @throws RangeError for a request that is no quantity */
+const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist']
+/** @throws RangeError for a label selector with an operator that Kubernetes does not define */
+export const checkSelector = (selector: LabelSelector | null | undefined): void => {
+  for (const { key, operator } of selector?.matchExpressions ?? [])
+    if (!OPERATORS.includes(operator))
+      throw new RangeError(`"${operator}" (of ${key}) is no selector operator (${OPERATORS.join(', ')})`)
+}
+const checkSelectors = ({ affinity, topologySpreadConstraints = [] }: PodSpec): void => {
+  const terms = [affinity?.podAffinity, affinity?.podAntiAffinity].flatMap(
+    (rules) => rules?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
+  )
+  for (const { labelSelector } of [...terms, ...topologySpreadConstraints]) checkSelector(labelSelector)
+}
+
+/** @throws RangeError for a request that is no quantity, or a selector that makes no sense */
 export const shapeOf = (raw: Raw, key: string, { indexOf }: Columns): Shape => {
   const { affinity, topologySpreadConstraints = [] } = raw.spec
+  checkSelectors(raw.spec)
   const repels = (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
   const attracted = (affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0
   const spread = topologySpreadConstraints.some(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')

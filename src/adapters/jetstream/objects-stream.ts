@@ -9,7 +9,7 @@ export const OBJECTS = 'OBJECTS'
 /** On a record without payload: the object is no more. */
 export const DELETED = 'Qm-Deleted'
 
-export const Meta = z.object({
+const Meta = z.object({
   epoch: z.string(),
   state: z.enum(['listing', 'streaming', 'stalled']),
   resourceVersion: z.string(),

@@ -9,7 +9,7 @@ export type Slot = {
   writtenAt: number
 }
 
-export type Version = { readonly uid: string | undefined; readonly resourceVersion: string; readonly payload: Payload }
+type Version = { readonly uid: string | undefined; readonly resourceVersion: string; readonly payload: Payload }
 
 export type ObjectsWriter = {
   /** Wants this version on the subject; a version that is still waiting there is replaced. */

@@ -5,7 +5,7 @@ import { Unavailable } from '../../ports.ts'
 import type { Access, Credentials } from './access.ts'
 import { failureOf } from './failure.ts'
 
-export type Call = {
+type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly body?: unknown
   readonly contentType?: string

@@ -31,8 +31,10 @@ export type PlannerThread = Planner & {
   stop(): Promise<void>
 }
 
+/** `trouble` is said without being asked. */
 const Answer = z.object({
-  id: z.number(),
+  id: z.number().default(-1),
+  trouble: z.string().optional(),
   result: z.unknown().optional(),
   error: z.object({ name: z.string(), message: z.string() }).optional(),
 })
@@ -48,7 +50,8 @@ export const startPlanner = async (data: PlannerData, log: Log): Promise<Planner
   function start(): Worker {
     const thread = new Worker(new URL('./planner-worker.ts', import.meta.url), { workerData: data })
     thread.on('message', (message) => {
-      const { id, result, error } = Answer.parse(message)
+      const { id, result, error, trouble } = Answer.parse(message)
+      if (trouble !== undefined) log.warn({ trouble }, 'the planner')
       const asker = waiting.get(id)
       waiting.delete(id)
       if (error)

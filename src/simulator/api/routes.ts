@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { evict } from '../eviction.ts'
-import { ApiFailure, badRequest, methodNotAllowed, noSuchPath, notFound } from '../failure.ts'
+import { ApiFailure, badRequest, methodNotAllowed, noSuchPath, notFound, unsupportedMedia } from '../failure.ts'
 import { kinds } from '../objects.ts'
 import type { Json } from '../patch.ts'
 import { bindPod } from '../scheduler/scheduler.ts'
@@ -34,7 +34,10 @@ export type Served = {
   readonly rules: readonly Rule[]
 }
 
-const json = ({ body }: Request): Json => {
+const PROTOBUF = 'application/vnd.kubernetes.protobuf' // typed Go clients try it first
+
+const json = ({ body, mediaType }: Request): Json => {
+  if (mediaType === PROTOBUF) throw unsupportedMedia(mediaType, ['application/json'])
   if (body.length === 0) throw badRequest('the request has no body')
   try {
     return JSON.parse(body.toString('utf8'))

@@ -23,8 +23,8 @@ const bodyOf = async (message: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(chunks)
 }
 
-const requestOf = async (message: IncomingMessage): Promise<Request> => {
-  const [path = '/', ...query] = (message.url ?? '/').split('?')
+const requestOf = async (message: IncomingMessage, url: string): Promise<Request> => {
+  const [path = '/', ...query] = url.split('?')
   return {
     method: message.method ?? 'GET',
     path,
@@ -34,10 +34,20 @@ const requestOf = async (message: IncomingMessage): Promise<Request> => {
   }
 }
 
-const demandToken = ({ headers }: IncomingMessage, token: string): void => {
-  const given = Buffer.from(headers.authorization ?? '')
-  const wanted = Buffer.from(`Bearer ${token}`)
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw unauthorized()
+const isSame = (given: string, wanted: string): boolean => {
+  const [one, other] = [Buffer.from(given), Buffer.from(wanted)]
+  return one.length === other.length && timingSafeEqual(one, other)
+}
+
+// kubectl sends no credentials over plain HTTP; with `--server URL/with-token/TOKEN` it has them in the path.
+const IN_PATH = /^\/with-token\/([^/]+)(\/.*)$/
+
+/** The URL that is asked for, when the token comes with it. @throws ApiFailure 401 */
+const authorized = ({ headers, url = '/' }: IncomingMessage, token: string): string => {
+  const [, inPath, rest = '/'] = IN_PATH.exec(url) ?? []
+  if (inPath !== undefined && isSame(inPath, token)) return rest
+  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return url
+  throw unauthorized()
 }
 
 const send = async (
@@ -72,12 +82,11 @@ const HEALTH = new Set(['/readyz', '/livez', '/healthz'])
 const serve = async (served: Served, token: string, message: IncomingMessage, response: ServerResponse): Promise<void> => {
   const [path = ''] = (message.url ?? '').split('?')
   if (HEALTH.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
-  demandToken(message, token)
-  const request = await requestOf(message)
+  const request = await requestOf(message, authorized(message, token))
   const waitMs = served.faults.delayMs()
   // Real time, also in a world whose clock is virtual: it is the connection that is slow.
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-  if (!path.startsWith('/simulator/')) served.faults.strike()
+  if (!request.path.startsWith('/simulator/')) served.faults.strike()
   const reply = answer(served, request, response)
   if (reply) await send(message, response, reply, {})
 }

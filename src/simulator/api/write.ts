@@ -129,7 +129,7 @@ const PATCHES: Readonly<Record<string, (target: Json, patch: Json) => Json>> = {
 /** PATCH, to the object or to its status. @throws ApiFailure 400, 404, 409, 415, 422 */
 export const patch = (world: World, target: Target, mediaType: string, body: Json, dryRun: boolean): ApiObject => {
   const apply = PATCHES[mediaType]
-  if (!apply) throw unsupportedMedia(mediaType)
+  if (!apply) throw unsupportedMedia(mediaType, Object.keys(PATCHES))
   const before = present(world, target)
   const json: Json = JSON.parse(textOf(before))
   return put(world, target, before, bodyOf(target.kind, apply(json, body)), dryRun)

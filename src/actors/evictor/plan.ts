@@ -1,0 +1,140 @@
+import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
+import { volumeBound } from './bound.ts'
+import { type Disruption, disruption, nodeBlocked } from './disruption.ts'
+import { type Draft, greedy, orders, type Task } from './greedy.ts'
+import type { Model, NodeEntry } from './model.ts'
+import { bestFit, byName, toMove } from './placing.ts'
+import { priceOf } from './prices.ts'
+import { replay } from './replay.ts'
+import { type Staged, staged } from './waves.ts'
+
+export type PlanOptions = {
+  /** Epoch milliseconds: the ages of the nodes are judged by it. */
+  readonly now: number
+  /** Nodes that are left alone for a while. */
+  readonly avoid?: readonly string[]
+  /** Milliseconds since planning began; without it there is no deadline. */
+  readonly elapsed?: () => number
+  readonly deadlineMs?: number
+}
+
+const cents = (dollars: number): number => Math.round(dollars * 1e6) / 1e6
+const neverLate = (): number => 0
+
+/** $/h of each node of the model. */
+export const hourlyCosts = (model: Model, prices: Prices): ReadonlyMap<NodeEntry, number> =>
+  new Map(
+    [...model.nodes.values()].flatMap((node) => (node.object ? [[node, priceOf(node.object, prices).hourly] as const] : [])),
+  )
+
+/** $/h of the whole cluster. */
+export const clusterCost = (model: Model, prices: Prices): number => cents(sum(hourlyCosts(model, prices).values()))
+const sum = (numbers: Iterable<number>): number => {
+  let total = 0
+  for (const number of numbers) total += number
+  return total
+}
+
+const stuckPods = (model: Model, node: NodeEntry, judge: Disruption): readonly Reason[] =>
+  toMove(model, node, judge).flatMap((pod) => judge.blocked(pod) ?? [])
+
+/** The room that pods which already wait will take, on the model until it is rolled back. */
+const seatPending = (model: Model, nodes: readonly NodeEntry[]): ReadonlySet<NodeEntry> => {
+  const taken = new Set<NodeEntry>()
+  const pending = [...model.pods.values()].filter(({ node, leaving }) => !node && !leaving).sort(byName)
+  for (const pod of pending) {
+    const to = bestFit(model, pod, nodes, () => false)
+    if (!to) continue
+    model.move(pod, to)
+    taken.add(to)
+  }
+  return taken
+}
+
+const fixedNodes = (
+  model: Model,
+  policy: Policy,
+  judge: Disruption,
+  { now, avoid = [] }: PlanOptions,
+  awaited: ReadonlySet<NodeEntry>,
+): ReadonlyMap<NodeEntry, readonly Reason[]> => {
+  const left = new Set(avoid)
+  const fixed = new Map<NodeEntry, readonly Reason[]>()
+  for (const node of model.nodes.values()) {
+    const own = nodeBlocked(node, policy, now, left)
+    const waiting: Reason = { code: 'PodPending', message: 'a pod that waits for a node has room here' }
+    const reasons = own ? [own] : awaited.has(node) ? [waiting] : stuckPods(model, node, judge).slice(0, MOST_REASONS)
+    if (reasons.length > 0) fixed.set(node, reasons)
+  }
+  return fixed
+}
+const MOST_REASONS = 5
+
+type Candidate = { readonly planner: string; readonly draft: Draft; readonly drains: readonly Staged[] }
+
+/** The draft with an order of execution that stands the replay, if there is one. */
+const executable = (task: Task, planner: string, draft: Draft): Candidate | undefined => {
+  for (const strict of [false, true]) {
+    const drains = staged(draft.drained, task.disruption, task.policy, strict)
+    if (replay(task.model, drains).length === 0) return { planner, draft, drains }
+  }
+  return undefined
+}
+
+const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
+  !b || a.draft.saved > b.draft.saved + 1e-9 || (a.draft.saved > b.draft.saved - 1e-9 && a.draft.evictions < b.draft.evictions)
+
+/** Every order of draining, each plan replayed move by move; the one that saves most, with the fewest evictions. */
+const best = (task: Task): Candidate => {
+  let found: Candidate | undefined
+  for (const [name, order] of Object.entries(orders)) {
+    if (found && task.isLate()) break
+    const candidate = executable(task, name, greedy(task, order, 'go-on')) ?? executable(task, name, greedy(task, order, 'stay'))
+    if (candidate && isBetter(candidate, found)) found = candidate
+  }
+  return found ?? nothing(task)
+}
+const nothing = ({ nodes, fixed }: Task): Candidate => {
+  const reason: Reason = { code: 'NoOrder', message: 'no order of moves was found that breaks no rule on the way' }
+  const kept = new Map(nodes.map((node) => [node, fixed.get(node) ?? [reason]]))
+  return { planner: 'none', draft: { drained: [], kept, saved: 0, evictions: 0 }, drains: [] }
+}
+
+const drainOf = ({ node, wave, moves }: Staged): Drain => ({
+  node: node.name,
+  uid: node.object?.metadata.uid ?? '',
+  wave,
+  moves: moves.map(({ pod: { namespace, name, uid }, to }) => ({ namespace, name, uid, to: to.name })),
+})
+
+/**
+ * Which nodes can be emptied, where their pods go, and why the others stay. The same input gives the same plan, whatever
+ * the order in which the model learned it. The model is left as it was.
+ */
+export const planGreedy = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Plan => {
+  const { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY } = options
+  const mark = model.mark()
+  const hourly = hourlyCosts(model, prices)
+  const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const judge = disruption(model, policy)
+  const bound = volumeBound(model, judge, hourly)
+  const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
+  const task: Task = { model, policy, disruption: judge, nodes, hourly, fixed, isLate: () => elapsed() > deadlineMs }
+  const { planner, draft, drains } = best(task)
+  model.rollback(mark)
+  const before = sum(hourly.values())
+  return {
+    planner,
+    solveMillis: Math.round(elapsed()),
+    before: { nodes: nodes.length, hourlyCost: cents(before) },
+    after: { nodes: nodes.length - drains.length, hourlyCost: cents(before - draft.saved) },
+    bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true },
+    evictions: draft.evictions,
+    risk: { stranded: 0 },
+    launch: [],
+    drains: drains.map(drainOf),
+    kept: nodes.flatMap((node) =>
+      draft.kept.has(node) ? [{ node: node.name, reasons: [...(draft.kept.get(node) ?? [])] }] : [],
+    ),
+  }
+}

@@ -1,0 +1,60 @@
+import type { Drain, Plan, Policy } from '../../events/plan.ts'
+import { disruption, nodeBlocked } from './disruption.ts'
+import type { Model, NodeEntry } from './model.ts'
+import { bestFit, noRoom, toMove } from './placing.ts'
+
+export type VerifiedDrains = {
+  readonly nodes: readonly string[]
+  readonly refused: readonly { readonly node: string; readonly reason: string }[]
+}
+
+/**
+ * Which of these nodes a newer model still lets go: the node is the one that was planned, all its pods may be moved and
+ * have a place on the nodes outside the set, after those of the nodes before it. A node that is refused becomes a place
+ * again only in the next plan. `now` is epoch milliseconds.
+ */
+export const verifyDrains = (
+  model: Model,
+  plan: Plan,
+  nodeNames: readonly string[],
+  policy: Policy,
+  now: number,
+): VerifiedDrains => {
+  const mark = model.mark()
+  const names = new Set(nodeNames)
+  const nodes = [...model.nodes.values()].filter(({ object }) => object).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const judge = disruption(model, policy)
+  const gone = ({ name }: NodeEntry): boolean => names.has(name)
+  const reasonOf = (name: string, drain: Drain | undefined): string | undefined => {
+    const node = model.nodes.get(name)
+    if (!drain) return 'the plan does not empty it'
+    if (!node?.object) return 'the node is gone'
+    if (node.object.metadata.uid !== drain.uid) return 'another node has its name now'
+    const own = nodeBlocked(node, policy, now, new Set())
+    if (own) return own.message
+    const pods = toMove(model, node, judge)
+    for (const pod of pods) {
+      const blocked = judge.blocked(pod)
+      if (blocked) return blocked.message
+    }
+    const before = model.mark()
+    for (const pod of pods) {
+      model.move(pod, undefined)
+      const to = bestFit(model, pod, nodes, gone)
+      if (!to) {
+        const { message } = noRoom(model, pod, nodes, gone)
+        model.rollback(before)
+        return message
+      }
+      model.move(pod, to)
+    }
+    return undefined
+  }
+  const drains = new Map(plan.drains.map((drain) => [drain.node, drain]))
+  const answers = nodeNames.map((node) => ({ node, reason: reasonOf(node, drains.get(node)) }))
+  model.rollback(mark)
+  return {
+    nodes: answers.flatMap(({ node, reason }) => (reason === undefined ? [node] : [])),
+    refused: answers.flatMap(({ node, reason }) => (reason === undefined ? [] : [{ node, reason }])),
+  }
+}

@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Configuration, userOf, writeConfig } from './config.ts'
+import { type ServerFolder, takeFolder } from './folder.ts'
+import { type Exit, endOrphan, launch, type ServerProcess } from './process.ts'
+import { freePort, NotStarted, ready } from './ready.ts'
+
+export type NatsServerOptions = {
+  readonly binary: string
+  /** The server's folder: its store, log, configuration and the user's seed. Kept between runs. */
+  readonly storeFolder: string
+  /** The server's name, without blanks. */
+  readonly name: string
+  /** Default: a free one. It stays the same until `stop`. */
+  readonly port?: number
+  /** 'nkey' (default): only who has the seed file may connect. 'none': whoever reaches the port, for tests. */
+  readonly auth?: 'nkey' | 'none'
+  readonly maxStoreBytes?: number
+  readonly syncAlways?: boolean
+  /** Start it again, on the same port and store, when it ends by itself. Default: true. */
+  readonly restart?: boolean
+  /** One line about what happens, for a person. */
+  readonly onProgress?: (message: string) => void
+}
+
+export type NatsServer = {
+  readonly url: string
+  readonly port: number
+  /** The file with the user's nkey seed (for `nkeyAuthenticator(readFileSync(seedFile))`); undefined without authentication. */
+  readonly seedFile: string | undefined
+  /** Undefined while it is down. Another one after a restart. */
+  pid(): number | undefined
+  /** Settles when it has ended and will not be started again. */
+  readonly ended: Promise<Exit>
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+type Started = { readonly process: ServerProcess; readonly port: number }
+
+const PORT_TRIES = 5
+/** Milliseconds between two starts after the server ended by itself: doubled until LONGEST, forgotten after LASTING. */
+const SHORTEST = 100
+const LONGEST = 5_000
+const LASTING = 30_000
+
+/**
+ * Starts nats-server with JetStream on a loopback port, and resolves when it answers. It ends with this process, also when
+ * that is killed with -9, and never shares its store with another one.
+ * @throws StoreInUse
+ * @throws NotStarted with the end of its log
+ */
+export const startNatsServer = async (options: NatsServerOptions): Promise<NatsServer> => {
+  if (process.platform === 'win32')
+    throw new Error('on Windows there is nothing that would end nats-server with us: start it yourself and set NATS_URL to it')
+  const folder = takeFolder(options.storeFolder)
+  try {
+    await endOrphan(folder, options.onProgress ?? (() => {}))
+    const user = options.auth === 'none' ? undefined : userOf(folder)
+    const first = await startedOnFreePort(folder, options, user)
+    return supervised(folder, options, first, user === undefined ? undefined : folder.seed)
+  } catch (error) {
+    folder.release()
+    throw error
+  }
+}
+
+/** Between finding a free port and listening on it another process can take it: then another port. */
+const startedOnFreePort = async (folder: ServerFolder, options: NatsServerOptions, user?: string): Promise<Started> => {
+  for (let tries = 1; ; tries++) {
+    const port = options.port ?? (await freePort())
+    writeConfig(folder, configuration(options, port, user))
+    try {
+      return { process: await launched(folder, options, port), port }
+    } catch (error) {
+      if (options.port !== undefined || tries >= PORT_TRIES || !(error instanceof NotStarted && error.portTaken)) throw error
+    }
+  }
+}
+
+const configuration = ({ name, maxStoreBytes, syncAlways }: NatsServerOptions, port: number, user?: string): Configuration => ({
+  name,
+  port,
+  ...(user !== undefined && { user }),
+  ...(maxStoreBytes !== undefined && { maxStoreBytes }),
+  ...(syncAlways !== undefined && { syncAlways }),
+})
+
+const launched = async (folder: ServerFolder, { binary, name }: NatsServerOptions, port: number): Promise<ServerProcess> => {
+  const server = launch(binary, folder)
+  await ready(server, folder, name, port)
+  return server
+}
+
+const supervised = (folder: ServerFolder, options: NatsServerOptions, first: Started, seedFile: string | undefined): NatsServer => {
+  const { onProgress = () => {}, restart = true } = options
+  const stopping = new AbortController()
+  let current: ServerProcess | undefined = first.process
+
+  const again = async (): Promise<ServerProcess | undefined> => {
+    for (let pause = SHORTEST; !stopping.signal.aborted; pause = Math.min(pause * 2, LONGEST)) {
+      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => {})
+      if (stopping.signal.aborted) break
+      try {
+        const server = await launched(folder, options, first.port)
+        onProgress(`nats-server runs again on port ${first.port}`)
+        return server
+      } catch (error) {
+        onProgress(`nats-server does not start: ${(error as Error).message}`)
+      }
+    }
+    return undefined
+  }
+  return { url: `nats://127.0.0.1:${first.port}` } as never
+}

@@ -1,0 +1,130 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import { planGreedy } from '../actors/evictor/plan.ts'
+import { type Plan, Policy, Prices } from '../events/plan.ts'
+import { UserError } from './session.ts'
+import { issueOf, parseJson, parseSnapshot, readText } from './snapshot.ts'
+
+type Options = {
+  readonly snapshot: string
+  readonly prices?: string
+  readonly policy?: string
+  readonly maxEvictions?: string
+  readonly deadline?: string
+  readonly format: string
+  readonly debug?: boolean
+}
+type Output = { readonly write: (text: string) => unknown; readonly isTTY?: boolean }
+/** Where the command reads its time and writes its words; the process, outside of tests. */
+export type PlanWorld = { readonly out: Output; readonly err: Output; readonly now: () => number }
+
+const DEADLINE_SECONDS = '30'
+const PATIENCE_MS = 1_000
+
+/** `plan --snapshot FILE`: plans offline. Exit code 0: nothing to save; 1: something; 2: it could not. */
+export const plan = (program: Command): void => {
+  program
+    .command('plan')
+    .description('what could be saved, planned offline from a dump of the cluster')
+    .requiredOption('--snapshot <file>', 'a List from: kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json')
+    .option('--prices <file>', '$/h: {"nodes":{…},"instanceTypes":{…},"spotDiscount":0.6}, or a list {"region",…,"onDemand":{…}}')
+    .option('--policy <file>', 'what the evictor may do, such as {"aggressive":true,"nodeGraceSeconds":0}')
+    .option('--max-evictions <n>', 'evict at most so many pods')
+    .option('--deadline <seconds>', 'stop looking for better plans after so long', DEADLINE_SECONDS)
+    .option('--format <format>', 'text or json', 'text')
+    .option('--debug', 'show the stack of an error')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains',
+    )
+    .action((options: Options) => {
+      process.exitCode = runPlan(options, { out: process.stdout, err: process.stderr, now: Date.now })
+    })
+}
+
+/** Plans and prints. @returns the exit code */
+export const runPlan = (options: Options, world: PlanWorld): number => {
+  try {
+    return planned(options, world)
+  } catch (error) {
+    const shown = options.debug || process.env['DEBUG'] ? (error as Error).stack : `error: ${(error as Error).message}`
+    world.err.write(`${printable(shown ?? String(error))}\n`)
+    return 2
+  }
+}
+
+// Names from the cluster and from files are hostile: no control character reaches the terminal.
+const printable = (text: string): string => stripVTControlCharacters(text).replace(/[^\P{C}\n]/gu, '?')
+
+const planned = (options: Options, { out, err, now }: PlanWorld): number => {
+  if (options.format !== 'text' && options.format !== 'json')
+    throw new UserError(`--format is text or json, not "${options.format}"`)
+  const deadlineMs = numberOf('--deadline', options.deadline ?? DEADLINE_SECONDS, /^\d+(\.\d+)?$/) * 1000
+  const prices = settings(Prices, options.prices, '--prices')
+  const policy = policyOf(options)
+  const began = now()
+  const { model, skipped } = parseSnapshot(options.snapshot, readText(options.snapshot))
+  const kinds = Object.entries(skipped).map(([kind, count]) => `${count} ${kind}`)
+  if (kinds.length > 0) err.write(`${printable(`skipped, as nothing is planned from them: ${kinds.join(', ')}`)}\n`)
+  if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)
+  const start = now()
+  const result = planGreedy(model, policy, prices, { now: start, elapsed: () => now() - start, deadlineMs })
+  out.write(options.format === 'json' ? `${JSON.stringify(result)}\n` : planText(result, out.isTTY === true))
+  return result.drains.length > 0 ? 1 : 0
+}
+
+const numberOf = (option: string, text: string, form: RegExp): number => {
+  if (!form.test(text)) throw new UserError(`${option} is a number, not "${text}"`)
+  return Number(text)
+}
+const policyOf = ({ policy, maxEvictions }: Options): Policy => {
+  const settled = settings(Policy, policy, '--policy')
+  return maxEvictions === undefined ? settled : { ...settled, maxEvictions: numberOf('--max-evictions', maxEvictions, /^\d+$/) }
+}
+const settings = <Schema extends z.ZodType>(schema: Schema, file: string | undefined, option: string): z.infer<Schema> => {
+  if (file === undefined) return schema.parse({})
+  const remedy = `see "quartermaster plan --help" for ${option}`
+  const parsed = schema.safeParse(parseJson(file, readText(file), remedy))
+  if (!parsed.success) throw new UserError(`${file}: ${issueOf(parsed.error)}; ${remedy}`)
+  return parsed.data
+}
+
+const SHOWN = 20
+const money = (hourly: number): string => `$${hourly.toFixed(2)}/h`
+const more = (count: number): readonly string[] =>
+  count > SHOWN ? [`  … and ${count - SHOWN} more (--format json has all)`] : []
+
+/** The plan for people: what is saved, which nodes go first, and why the others stay. */
+export const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colours: boolean): string => {
+  const style = (format: 'bold' | 'green' | 'dim', text: string): string =>
+    colours ? styleText(format, text, { validateStream: false }) : text
+  const saved = before.hourlyCost - after.hourlyCost
+  const share = before.hourlyCost > 0 ? Math.round((100 * saved) / before.hourlyCost) : 0
+  const width = Math.max(4, ...drains.slice(0, SHOWN).map(({ node }) => node.length))
+  const rows = drains
+    .slice(0, SHOWN)
+    .map(({ node, wave, moves }) => `  ${printable(node).padEnd(width)}  ${String(wave).padStart(4)}  ${moves.length}`)
+  const counts = new Map<string, { count: number; example: string }>()
+  for (const {
+    node,
+    reasons: [reason],
+  } of kept) {
+    const known = counts.get(reason?.code ?? '')
+    counts.set(reason?.code ?? '', {
+      count: (known?.count ?? 0) + 1,
+      example: known?.example ?? `${node}: ${reason?.message ?? ''}`,
+    })
+  }
+  const why = [...counts]
+    .sort(([, a], [, b]) => b.count - a.count)
+    .map(([code, { count, example }]) => `  ${String(count).padStart(5)}  ${code.padEnd(16)} ${style('dim', printable(example))}`)
+  return [
+    `${style('bold', 'Now')}      ${before.nodes} nodes, ${money(before.hourlyCost)}`,
+    `${style('bold', 'Planned')}  ${after.nodes} nodes, ${money(after.hourlyCost)}, ${style('green', `${money(saved)} less (${share} %)`)}, ${evictions} evictions`,
+    `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no choice of these nodes costs less`,
+    ...(drains.length > 0 ? ['', style('bold', `  ${'Node'.padEnd(width)}  Wave  Pods`), ...rows, ...more(drains.length)] : []),
+    ...(why.length > 0 ? ['', style('bold', 'Kept, and why (an example of each)'), ...why] : []),
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { createModel, type Model } from '../actors/evictor/model.ts'
+import { type KubernetesObject, type Resource, streamedKinds } from '../events/kubernetes.ts'
+import { UserError } from './session.ts'
+
+const REMEDY = 'make it with: kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json'
+
+export type Snapshot = {
+  readonly model: Model
+  /** Objects of kinds that nothing is planned from, by kind. */
+  readonly skipped: Readonly<Record<string, number>>
+}
+
+const resources = new Map(Object.entries(streamedKinds).map(([resource, { kind }]) => [kind as string, resource as Resource]))
+const Kind = z.looseObject({ kind: z.string() })
+const List = z.object({ kind: z.string(), items: z.array(z.unknown()) })
+const Named = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) })
+
+/** The text of a file. @throws UserError when it can't be read */
+export const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UserError(`${file} can't be read: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+const placeOf = (text: string, message: string): string => {
+  const position = /at position (\d+)/.exec(message)?.[1]
+  const before = text.slice(0, position === undefined ? text.length : Number(position)).split('\n')
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
+}
+/** @throws UserError with file, line and column */
+export const parseJson = (file: string, text: string, remedy: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const { message } = error as Error
+    const what = message.replace(/(,| in JSON at| at position).*$/s, '')
+    throw new UserError(`${file}: ${placeOf(text, message)}: it is not JSON (${what}); ${remedy}`, { cause: error })
+  }
+}
+
+/** The first issue of a failed parse: the field's path and what is wrong with it. */
+export const issueOf = ({ issues: [issue] }: z.ZodError): string =>
+  issue ? `${issue.path.map(String).join('.') || 'it'}: ${issue.message}` : 'it makes no sense'
+
+const nameOf = (item: unknown, index: number): string => {
+  const kind = Kind.safeParse(item).data?.kind ?? 'an object without kind'
+  const { namespace, name } = Named.safeParse(item).data?.metadata ?? {}
+  return `items[${index}] (${kind} ${namespace === undefined ? '' : `${namespace}/`}${name ?? 'without name'})`
+}
+
+/** Fills a model from the text of a `kubectl get … -o json` List. @throws UserError naming what is wrong and where */
+export const parseSnapshot = (file: string, text: string): Snapshot => {
+  const list = List.safeParse(parseJson(file, text, REMEDY))
+  if (!list.success) throw new UserError(`${file}: it is no List of objects (${issueOf(list.error)}); ${REMEDY}`)
+  const model = createModel()
+  const skipped: Record<string, number> = {}
+  for (const [index, item] of list.data.items.entries()) {
+    const { kind } = Kind.safeParse(item).data ?? {}
+    if (kind === undefined) throw new UserError(`${file}: ${nameOf(item, index)}: kind: it is missing; ${REMEDY}`)
+    const resource = resources.get(kind)
+    if (resource) learn(model, resource, item, `${file}: ${nameOf(item, index)}`)
+    else skipped[kind] = (skipped[kind] ?? 0) + 1
+  }
+  if (model.nodes.size === 0) throw new UserError(`${file}: there is no node in it, so there is nothing to plan; ${REMEDY}`)
+  return { model, skipped }
+}
+
+const learn = (model: Model, resource: Resource, item: unknown, where: string): void => {
+  const parsed = z.safeParse<z.ZodType<KubernetesObject>>(streamedKinds[resource].schema, item)
+  if (!parsed.success) throw new UserError(`${where}: ${issueOf(parsed.error)}; mend the object or leave it out, or ${REMEDY}`)
+  try {
+    model.apply(resource, parsed.data)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new UserError(`${where}: ${error.message}; mend the object or leave it out`, { cause: error })
+  }
+}

@@ -1,0 +1,182 @@
+import { createHash, randomUUIDv7 } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { connect, type KV } from 'nats'
+import { createModel } from '../../actors/evictor/model.ts'
+import { clusterCost, planGreedy } from '../../actors/evictor/plan.ts'
+import { priceOf } from '../../actors/evictor/prices.ts'
+import { verifyDrains } from '../../actors/evictor/verify.ts'
+import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
+import type { Candidate, Planned, PlanSummary } from '../../events/evictor.ts'
+import { type Resource, streamedKinds } from '../../events/kubernetes.ts'
+import { Plan, Policy, Prices } from '../../events/plan.ts'
+import { type KindMeta, NotReady } from '../../ports.ts'
+import { connectionOptions } from '../session.ts'
+import type { PlannedFor } from '../why.ts'
+import type { Figures, PlannerData } from './planner.ts'
+
+/** Plans live for so long in the bucket `plans`. */
+const PLANS_MS = 7 * 24 * 3_600_000
+/** Nothing disruptive is decided on a picture older than this. */
+const FRESH_MS = 15_000
+/** How long a request waits for the model to be complete and fresh. */
+const PATIENCE_MS = 30_000
+
+const data = workerData as PlannerData
+const policy = Policy.parse(data.policy)
+const prices = Prices.parse({})
+const resources = Object.keys(streamedKinds) as Resource[]
+
+const model = createModel()
+const metas = new Map<Resource, KindMeta>()
+let isRead = false
+let newest: { readonly id: string; readonly hash: string; readonly madeAt: string; readonly plan: Plan } | undefined
+
+const nc = await connect({
+  ...connectionOptions(String(data.servers), data.seedFile),
+  name: 'quartermaster-planner',
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 250,
+})
+const js = nc.jetstream()
+const plans: KV = await js.views.kv('plans', { history: 1, ttl: PLANS_MS })
+void readObjects(
+  js,
+  await nc.jetstreamManager(),
+  data.cluster,
+  resources,
+  {
+    onObject: (resource, object) => {
+      try {
+        model.apply(resource, object)
+      } catch (error) {
+        // A quantity or selector that is none: an object that the scheduler could not read either.
+        report(`${resource} ${object.metadata.namespace ?? ''}/${object.metadata.name} is left out: ${(error as Error).message}`)
+      }
+    },
+    onDeleted: model.remove,
+    onReady: () => {
+      isRead = true
+    },
+    onMeta: (resource, meta) => void metas.set(resource, meta),
+    onTrouble: report,
+  },
+  new AbortController().signal,
+)
+
+function report(trouble: string): void {
+  parentPort?.postMessage({ trouble })
+}
+
+/** Why the model can't be planned on now; undefined if it can. */
+const obstacle = (): string | undefined => {
+  const stale = resources.find((resource) => {
+    const meta = metas.get(resource)
+    return meta?.state !== 'streaming' || Date.now() - meta.observedAt > FRESH_MS
+  })
+  if (stale) return `${stale} are not streaming (${metas.get(stale)?.state ?? 'never listed'})`
+  return isRead ? undefined : 'the objects are still being read'
+}
+
+const readiness = async (): Promise<void> => {
+  const until = performance.now() + PATIENCE_MS
+  for (let reason = obstacle(); reason !== undefined; reason = obstacle()) {
+    if (performance.now() > until) throw new NotReady(reason)
+    await sleep(100)
+  }
+}
+
+const hashOf = ({ drains, kept }: Plan): string =>
+  createHash('sha256').update(JSON.stringify({ drains, kept })).digest('hex').slice(0, 32)
+
+/** The same decision as before is the same plan: it is not stored, and not told, again. */
+const kept = async (plan: Plan): Promise<NonNullable<typeof newest>> => {
+  const hash = hashOf(plan)
+  if (newest?.hash === hash) return newest
+  const id = randomUUIDv7()
+  newest = { id, hash, madeAt: new Date().toISOString(), plan }
+  await plans.put(id, gzipSync(JSON.stringify(newest)))
+  return newest
+}
+
+const storedPlan = async (id: string): Promise<Plan> => {
+  if (newest?.id === id) return newest.plan
+  const entry = await plans.get(id)
+  if (!entry) throw new Error(`plan ${id} is not in the bucket any more`)
+  return Plan.parse((JSON.parse(gunzipSync(entry.value).toString()) as { plan: unknown }).plan)
+}
+
+const summaryOf = ({ id, hash, plan }: NonNullable<typeof newest>): PlanSummary => {
+  const reasons = Map.groupBy(plan.kept, ({ reasons: [first] }) => first?.code ?? 'Unknown')
+  return {
+    plan: id,
+    hash,
+    planner: plan.planner,
+    nodes: plan.before.nodes,
+    nodesAfter: plan.after.nodes,
+    hourlyCost: plan.before.hourlyCost,
+    hourlyCostAfter: plan.after.hourlyCost,
+    bound: plan.bound.hourlyCost,
+    evictions: plan.evictions,
+    drains: plan.drains.length,
+    kept: Object.fromEntries([...reasons].map(([code, nodes]) => [code, nodes.length])),
+  }
+}
+
+const firstWave = ({ drains }: Plan): readonly Candidate[] =>
+  drains
+    .filter(({ wave }) => wave === drains[0]?.wave)
+    .map(({ node, uid, moves }) => ({ node, uid, evictions: moves.length, hourlyCost: costOf(node) }))
+const costOf = (name: string): number => {
+  const node = model.nodes.get(name)?.object
+  return node ? priceOf(node, prices).hourly : 0
+}
+
+const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
+  plan: async ({ avoid }: { avoid: readonly string[] }): Promise<Planned> => {
+    await readiness()
+    const startedAt = performance.now()
+    const plan = planGreedy(model, policy, prices, { now: Date.now(), avoid, elapsed: () => performance.now() - startedAt })
+    const record = await kept(plan)
+    return { summary: summaryOf(record), wave: [...firstWave(plan)] }
+  },
+  verify: async ({ plan, nodes }: { plan: string; nodes: readonly string[] }) => {
+    await readiness()
+    return verifyDrains(model, await storedPlan(plan), nodes, policy, Date.now())
+  },
+  figures: async (): Promise<Figures> => {
+    const waitingFor = obstacle()
+    return {
+      ready: waitingFor === undefined,
+      nodes: [...model.nodes.values()].filter(({ object }) => object).length,
+      pods: model.pods.size,
+      hourlyCost: clusterCost(model, prices),
+      ...(newest && { planned: newest.plan.after.hourlyCost, bound: newest.plan.bound.hourlyCost }),
+      ...(waitingFor !== undefined && { waitingFor }),
+    }
+  },
+  planned: async ({ kind, name }: { kind: string; name: string }): Promise<PlannedFor | undefined> => {
+    if (!newest) return undefined
+    const { id, madeAt, plan } = newest
+    const made = { plan: id, madeAt }
+    if (kind === 'node') {
+      const drain = plan.drains.find(({ node }) => node === name)
+      if (drain) return { ...made, drain }
+      const reasons = plan.kept.find(({ node }) => node === name)?.reasons
+      return reasons && { ...made, kept: reasons }
+    }
+    const node = model.pods.get(name)?.node?.name
+    const to = plan.drains.flatMap(({ moves }) => moves).find((move) => `${move.namespace}/${move.name}` === name)?.to
+    return node === undefined ? undefined : { ...made, node, ...(to !== undefined && { to }) }
+  },
+}
+
+parentPort?.on('message', ({ id, question, input }: { id: number; question: string; input: never }) => {
+  const answer = answers[question]
+  const result = answer ? answer(input) : Promise.reject(new Error(`the planner knows no question "${question}"`))
+  result.then(
+    (value) => parentPort?.postMessage({ id, result: value }),
+    (error: Error) => parentPort?.postMessage({ id, error: { name: error.name, message: error.message } }),
+  )
+})
