@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { isolate: false, include: ['test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000 },
+  test: {
+    isolate: false,
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/nats-server.setup.ts',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
 })

@@ -48,7 +48,7 @@ export const runPlan = (options: Options, world: PlanWorld): number => {
   try {
     return planned(options, world)
   } catch (error) {
-    const shown = options.debug || process.env['DEBUG'] ? (error as Error).stack : `error: ${(error as Error).message}`
+    const shown = options.debug || process.env.DEBUG ? (error as Error).stack : `error: ${(error as Error).message}`
     world.err.write(`${printable(shown ?? String(error))}\n`)
     return 2
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { createModel, type Model } from '../actors/evictor/model.ts'
 import { type KubernetesObject, type Resource, streamedKinds } from '../events/kubernetes.ts'
+import { syntaxErrorAt } from './json.ts'
 import { UserError } from './session.ts'
 
 const REMEDY = 'make it with: kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json'
@@ -26,9 +27,8 @@ export const readText = (file: string): string => {
   }
 }
 
-const placeOf = (text: string, message: string): string => {
-  const position = /at position (\d+)/.exec(message)?.[1]
-  const before = text.slice(0, position === undefined ? text.length : Number(position)).split('\n')
+const placeOf = (text: string, offset: number): string => {
+  const before = text.slice(0, offset).split('\n')
   return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
 }
 /** @throws UserError with file, line and column */
@@ -38,7 +38,7 @@ export const parseJson = (file: string, text: string, remedy: string): unknown =
   } catch (error) {
     const { message } = error as Error
     const what = message.replace(/(,| in JSON at| at position).*$/s, '')
-    throw new UserError(`${file}: ${placeOf(text, message)}: it is not JSON (${what}); ${remedy}`, { cause: error })
+    throw new UserError(`${file}: ${placeOf(text, syntaxErrorAt(text))}: it is not JSON (${what}); ${remedy}`, { cause: error })
   }
 }
 

@@ -11,6 +11,8 @@ export type StartOptions = {
   readonly folder: string
   readonly trace: 'openb'
   readonly seed: number
+  /** Only so many nodes of the trace, and pods in the same measure. */
+  readonly nodes?: number | undefined
   /** 0, the default, takes a free one. */
   readonly port?: number
 }

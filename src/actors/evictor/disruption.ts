@@ -101,8 +101,9 @@ export const disruption = (model: Model, policy: Policy): Disruption => {
     staysBehind: ({ leaving, shape: { owner, annotations } }) =>
       leaving || owner?.kind === 'DaemonSet' || owner?.kind === 'Node' || annotations[MIRROR] !== undefined,
     blocked({ shape, namespace, name }) {
-      let verdict = verdicts.get(shape)
-      if (verdict === undefined) verdicts.set(shape, (verdict = judge(shape) ?? null))
+      const known = verdicts.get(shape)
+      const verdict = known === undefined ? (judge(shape) ?? null) : known
+      verdicts.set(shape, verdict)
       if (!verdict) return undefined
       const pod = `${namespace}/${name}`
       return { code: verdict.code, message: `pod ${pod} stays: ${verdict.message}`, pod }

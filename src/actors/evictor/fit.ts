@@ -2,7 +2,7 @@ import type { Node, NodeSelectorTerm, Taint } from '../../events/kubernetes.ts'
 import type { Reason } from '../../events/plan.ts'
 import { meets, tolerates } from '../../events/selector.ts'
 import type { Model, NodeEntry } from './model.ts'
-import type { Shape } from './shape.ts'
+import type { HostPort, Shape } from './shape.ts'
 
 /** Why a pod does not fit, in kube-scheduler's words where it has some. */
 export type Refusal = Pick<Reason, 'code' | 'message'>
@@ -61,27 +61,35 @@ const byNode = (shape: Shape, node: Node): Refusal | undefined => {
   return undefined
 }
 
-type Memo = { version: number; readonly byIndex: (Refusal | null)[] }
+type Memo = { readonly version: number; readonly byIndex: (Refusal | null)[] }
 const memos = new WeakMap<Shape, Memo>()
 
-/** What the node's object alone says about the shape: remembered until a node changes. */
-const standing = (model: Model, shape: Shape, { index, object }: NodeEntry): Refusal | undefined => {
-  if (!object) return refusal('NodeUnknown', 'node(s) are not known')
+/** What the nodes' objects alone say about the shape: remembered until a node changes. */
+const standing = (model: Model, shape: Shape): ((node: NodeEntry) => Refusal | null) => {
   const version = model.nodesVersion()
-  let memo = memos.get(shape)
-  if (!memo || memo.version !== version) memos.set(shape, (memo = { version, byIndex: [] }))
-  const known = memo.byIndex[index]
-  if (known !== undefined) return known ?? undefined
-  const found = byNode(shape, object)
-  memo.byIndex[index] = found ?? null
-  return found
+  const known = memos.get(shape)
+  const { byIndex } = known?.version === version ? known : { byIndex: [] }
+  memos.set(shape, { version, byIndex })
+  return ({ index, object }) => {
+    if (!object) return refusal('NodeUnknown', 'node(s) are not known')
+    const found = byIndex[index] === undefined ? (byNode(shape, object) ?? null) : byIndex[index]
+    byIndex[index] = found
+    return found
+  }
 }
 
-/** Whether the node has so much left of every resource that the shape asks for. */
-export const hasRoom = ({ columns: { allocatable, requested } }: Model, { demand }: Shape, { index }: NodeEntry): boolean => {
-  for (const [resource, amount] of demand)
-    if (amount > (allocatable[resource]?.[index] ?? 0) - (requested[resource]?.[index] ?? 0)) return false
-  return true
+/** Whether a node has so much left of every resource that the shape asks for. This is the planner's innermost loop. */
+const roomFor = ({ columns: { allocatable, requested } }: Model, { demand }: Shape): ((node: NodeEntry) => boolean) => {
+  const none = new Float64Array()
+  const asked = demand.map(([resource, amount]) => ({
+    all: allocatable[resource] ?? none,
+    used: requested[resource] ?? none,
+    amount,
+  }))
+  return ({ index }) => {
+    for (const { all, used, amount } of asked) if (amount > (all[index] ?? 0) - (used[index] ?? 0)) return false
+    return true
+  }
 }
 const lacking = ({ columns }: Model, { demand }: Shape, { index }: NodeEntry): Refusal | undefined => {
   for (const [resource, amount] of demand) {
@@ -92,30 +100,26 @@ const lacking = ({ columns }: Model, { demand }: Shape, { index }: NodeEntry): R
   return undefined
 }
 
-type Port = { readonly port: number; readonly protocol: string; readonly ip: string }
-const hostPorts = ({ spec }: Shape): readonly Port[] =>
-  [...spec.containers, ...(spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always')].flatMap(
-    ({ ports = [] }) =>
-      ports.flatMap(({ hostPort = 0, protocol = 'TCP', hostIP = '' }) =>
-        hostPort > 0 ? [{ port: hostPort, protocol, ip: hostIP === '' ? '0.0.0.0' : hostIP }] : [],
-      ),
-  )
-const clash = (a: Port, b: Port): boolean =>
+const clash = (a: HostPort, b: HostPort): boolean =>
   a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0')
 
-const portTaken = (shape: Shape, { pods }: NodeEntry): Refusal | undefined => {
-  const wanted = hostPorts(shape)
-  if (wanted.length === 0) return undefined
+const portTaken = ({ ports }: Shape, { pods }: NodeEntry): Refusal | undefined => {
+  if (ports.length === 0) return undefined
   for (const { shape: other } of pods)
-    if (hostPorts(other).some((taken) => wanted.some((port) => clash(port, taken))))
+    if (other.ports.some((taken) => ports.some((port) => clash(port, taken))))
       return refusal('NodePorts', "node(s) didn't have free ports for the requested pod ports")
   return undefined
 }
 
-/** Why a pod of the shape may not go onto the node, apart from the other pods' places; in kube-scheduler's order. */
-export const fit = (model: Model, shape: Shape, node: NodeEntry): Refusal | undefined =>
-  standing(model, shape, node) ?? portTaken(shape, node) ?? lacking(model, shape, node)
+/** Why a pod of the shape may not go onto a node, apart from the other pods' places; in kube-scheduler's order. */
+export const fit = (model: Model, shape: Shape): ((node: NodeEntry) => Refusal | undefined) => {
+  const stands = standing(model, shape)
+  return (node) => stands(node) ?? portTaken(shape, node) ?? lacking(model, shape, node)
+}
 
 /** The same as yes or no, the cheapest question first. */
-export const fits = (model: Model, shape: Shape, node: NodeEntry): boolean =>
-  hasRoom(model, shape, node) && !standing(model, shape, node) && !portTaken(shape, node)
+export const fits = (model: Model, shape: Shape): ((node: NodeEntry) => boolean) => {
+  const stands = standing(model, shape)
+  const hasRoom = roomFor(model, shape)
+  return (node) => hasRoom(node) && !stands(node) && !portTaken(shape, node)
+}

@@ -19,7 +19,7 @@ export type Task = {
 export type Drained = { readonly node: NodeEntry; readonly moves: readonly { readonly pod: PodEntry; readonly to: NodeEntry }[] }
 export type Draft = {
   readonly drained: readonly Drained[]
-  readonly kept: ReadonlyMap<NodeEntry, readonly Reason[]>
+  readonly guests: Guests
   readonly saved: number
   readonly evictions: number
 }
@@ -45,61 +45,86 @@ export const orders: Readonly<Record<string, Order>> = {
 export type Guests = 'go-on' | 'stay'
 
 /**
- * Empties one node after the other, whole or not at all, each pod into the best fit among the nodes that stay. Goes round
- * until nothing changes, so the last round explains every node that is kept. Leaves the model as it was.
+ * Empties one node after the other, whole or not at all, each pod into the best fit among the nodes that stay; goes round
+ * until nothing changes. Leaves the model as it was.
  */
 export const greedy = (task: Task, order: Order, guests: Guests): Draft => {
-  const { model } = task
-  const mark = model.mark()
-  const origins = new Map<PodEntry, NodeEntry>()
-  const gone = new Set<NodeEntry>()
-  const sequence = new Set<NodeEntry>()
-  const kept = new Map(task.fixed)
+  const mark = task.model.mark()
+  const state = begin()
   const weight = new Map(task.nodes.map((node) => [node, order(task, node)]))
   const isEmpty = new Map(task.nodes.map((node) => [node, movable(task, node) === 0]))
   const candidates = task.nodes
     .filter((node) => !task.fixed.has(node))
     .sort((a, b) => Number(isEmpty.get(b)) - Number(isEmpty.get(a)) || (weight.get(b) ?? 0) - (weight.get(a) ?? 0))
-  const tries = attempts(task, gone, origins, guests)
+  const attempt = attempts(task, state, guests)
   for (let rest = candidates, before = -1; rest.length !== before; ) {
     before = rest.length
-    rest = rest.filter((node) => {
-      const reason = tries(node)
-      if (reason) kept.set(node, [reason])
-      else sequence.add(node)
-      return reason !== undefined
-    })
+    rest = rest.filter((node) => attempt(node) !== undefined)
   }
-  for (const node of sequence) kept.delete(node)
-  const draft = draftOf(task, [...sequence], origins, kept)
-  model.rollback(mark)
-  return draft
+  const draft = draftOf(task, state)
+  task.model.rollback(mark)
+  return { ...draft, guests }
 }
 
-const draftOf = (
-  task: Task,
-  sequence: readonly NodeEntry[],
-  origins: ReadonlyMap<PodEntry, NodeEntry>,
-  kept: ReadonlyMap<NodeEntry, readonly Reason[]>,
-): Draft => {
-  const moves = new Map<NodeEntry, { pod: PodEntry; to: NodeEntry }[]>(sequence.map((node) => [node, []]))
+/** What keeps each node that the draft does not empty, asked when all its moves are made. */
+export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<NodeEntry, readonly Reason[]> => {
+  const mark = task.model.mark()
+  const state = begin()
+  for (const { node, moves } of drained) {
+    state.gone.add(node)
+    for (const { pod, to } of moves) {
+      state.origins.set(pod, node)
+      task.model.move(pod, to)
+    }
+  }
+  const attempt = attempts({ ...task, isLate: () => false }, state, guests)
+  const kept = new Map<NodeEntry, readonly Reason[]>()
+  for (const node of task.nodes) {
+    if (state.gone.has(node)) continue
+    const before = task.model.mark()
+    const obstacle = attempt(node)
+    kept.set(node, task.fixed.get(node) ?? [obstacle?.() ?? LATE])
+    task.model.rollback(before)
+    state.gone.delete(node)
+    for (const [pod, from] of state.origins) if (from === node) state.origins.delete(pod)
+  }
+  task.model.rollback(mark)
+  return kept
+}
+const LATE: Reason = { code: 'Deadline', message: 'the time for planning was up before it was its turn' }
+
+/** What has been emptied so far, and from which node each moved pod came. */
+type State = { readonly gone: Set<NodeEntry>; readonly origins: Map<PodEntry, NodeEntry> }
+const begin = (): State => ({ gone: new Set(), origins: new Map() })
+
+const draftOf = (task: Task, { gone, origins }: State): Omit<Draft, 'guests'> => {
+  const moves = new Map<NodeEntry, { pod: PodEntry; to: NodeEntry }[]>([...gone].map((node) => [node, []]))
   for (const [pod, from] of origins) if (pod.node) moves.get(from)?.push({ pod, to: pod.node })
-  const drained = sequence.map((node) => ({ node, moves: moves.get(node) ?? [] }))
-  return { drained, kept, saved: sequence.reduce((sum, node) => sum + price(task, node), 0), evictions: origins.size }
+  const drained = [...moves].map(([node, list]) => ({ node, moves: list }))
+  return { drained, saved: drained.reduce((sum, { node }) => sum + price(task, node), 0), evictions: origins.size }
 }
 
-/** Tries to empty a node; says why it could not. */
-const attempts = (task: Task, gone: Set<NodeEntry>, origins: Map<PodEntry, NodeEntry>, guests: Guests) => {
+/** Why a node can't be emptied; the explanation is dear, and made only on request, while the model is as it was found. */
+type Obstacle = () => Reason
+const because =
+  (code: string, message: string): Obstacle =>
+  () => ({ code, message })
+
+/** Tries to empty a node, and leaves the model emptied or as it was. */
+const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node: NodeEntry) => Obstacle | undefined) => {
   const { model, policy, nodes } = task
   const isGone = (node: NodeEntry): boolean => gone.has(node)
+  const staying = (): readonly NodeEntry[] => nodes.filter((node) => !gone.has(node))
+  let left = staying()
   // Room only shrinks: a shape that fitted on no node but X, from X, can only ever fit on X. With pods that mind their
   // neighbours that is not so, and nothing is remembered.
   const hopeless = new Map<Shape, NodeEntry>()
   const remembers = (shape: Shape): boolean => !shape.social && model.repelling.size === 0
   const place = (pod: PodEntry): NodeEntry | undefined => {
     const only = remembers(pod.shape) ? hopeless.get(pod.shape) : undefined
-    return bestFit(model, pod, only ? [only] : nodes, isGone)
+    return bestFit(model, pod, only ? [only] : left, isGone)
   }
+  /** The pod that found no place, and those before it that did. */
   const moveAll = (node: NodeEntry, pods: readonly PodEntry[]): PodEntry | undefined => {
     for (const [index, pod] of pods.entries()) {
       model.move(pod, undefined)
@@ -112,29 +137,32 @@ const attempts = (task: Task, gone: Set<NodeEntry>, origins: Map<PodEntry, NodeE
     }
     return undefined
   }
-  return (node: NodeEntry): Reason | undefined => {
-    if (task.isLate()) return { code: 'Deadline', message: 'the time for planning was up before it was its turn' }
-    if (nodes.length - gone.size <= policy.minNodes)
-      return { code: 'MinNodes', message: `the policy keeps ${policy.minNodes} nodes` }
-    const pods = toMove(model, node, task.disruption)
-    const evicted = pods.filter((pod) => !origins.has(pod))
-    if (guests === 'stay' && evicted.length < pods.length)
-      return { code: 'Receives', message: 'it takes in pods of emptied nodes' }
-    if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
-      return {
-        code: 'EvictionLimit',
-        message: `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`,
-      }
+  const whyStuck = (node: NodeEntry, pods: readonly PodEntry[]): Reason => {
     const mark = model.mark()
     gone.add(node)
     const stuck = moveAll(node, pods)
-    if (!stuck) {
-      for (const pod of evicted) origins.set(pod, node)
-      return undefined
-    }
-    const reason = noRoom(model, stuck, nodes, isGone)
+    const reason = stuck ? noRoom(model, stuck, nodes, isGone) : LATE
     gone.delete(node)
     model.rollback(mark)
     return reason
+  }
+  return (node) => {
+    if (task.isLate()) return () => LATE
+    if (nodes.length - gone.size <= policy.minNodes) return because('MinNodes', `the policy keeps ${policy.minNodes} node(s)`)
+    const pods = toMove(model, node, task.disruption)
+    const evicted = pods.filter((pod) => !origins.has(pod))
+    if (guests === 'stay' && evicted.length < pods.length) return because('Receives', 'it takes in pods of emptied nodes')
+    if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
+      return because('EvictionLimit', `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`)
+    const mark = model.mark()
+    gone.add(node)
+    if (moveAll(node, pods)) {
+      gone.delete(node)
+      model.rollback(mark)
+      return () => whyStuck(node, pods)
+    }
+    for (const pod of evicted) origins.set(pod, node)
+    left = staying()
+    return undefined
   }
 }

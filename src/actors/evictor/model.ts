@@ -153,7 +153,10 @@ export const createModel = (): Model => {
   const applyPod = (pod: Pod): void => {
     const { namespace = '', name, uid, deletionTimestamp } = pod.metadata
     const key = keyOf(namespace, name)
-    if (isOver(pod)) return removePod(key)
+    if (isOver(pod)) {
+      removePod(key)
+      return
+    }
     const shape = intern(pod)
     removePod(key)
     shapes.set(shape.key, shape)

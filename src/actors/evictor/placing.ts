@@ -5,15 +5,26 @@ import type { Model, NodeEntry, PodEntry } from './model.ts'
 import { neighbours } from './neighbours.ts'
 import type { Shape } from './shape.ts'
 
-/** The part of each asked resource that would stay free on the node, summed: the best fit has the least. */
-const slack = ({ columns: { allocatable, requested } }: Model, { demand }: Shape, index: number): number => {
-  let sum = 0
-  for (let resource = 0; resource < allocatable.length; resource += 1) {
-    const all = allocatable[resource]?.[index] ?? 0
-    if (all > 0) sum += 1 - (requested[resource]?.[index] ?? 0) / all
+/**
+ * The part of each of the node's resources that would stay free, summed: the best fit has the least. A resource that the
+ * pod does not ask for counts too, so that a node with idle GPUs is the last to take a pod without any.
+ */
+const slackOf = ({ columns: { allocatable, requested } }: Model, { demand }: Shape): ((node: NodeEntry) => number) => {
+  const amounts = new Map(demand)
+  const none = new Float64Array()
+  const all = allocatable.map((column, resource) => ({
+    column,
+    used: requested[resource] ?? none,
+    amount: amounts.get(resource) ?? 0,
+  }))
+  return ({ index }) => {
+    let sum = 0
+    for (const { column, used, amount } of all) {
+      const size = column[index] ?? 0
+      if (size > 0) sum += 1 - ((used[index] ?? 0) + amount) / size
+    }
+    return Math.round(sum * 1e9) // whatever the order of the columns, ties stay ties
   }
-  for (const [resource, amount] of demand) sum -= amount / (allocatable[resource]?.[index] ?? 1)
-  return Math.round(sum * 1e9) // whatever the order of the columns, ties stay ties
 }
 
 /** The node among these where the pod, which must be off its own, fits best. Ties go to the first. */
@@ -21,9 +32,11 @@ export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeE
   const check = neighbours(model, shape, gone)
   let best: NodeEntry | undefined
   let least = Number.POSITIVE_INFINITY
+  const fitsOn = fits(model, shape)
+  const slack = slackOf(model, shape)
   for (const node of among) {
-    if (gone(node) || !fits(model, shape, node)) continue
-    const score = slack(model, shape, node.index)
+    if (gone(node) || !fitsOn(node)) continue
+    const score = slack(node)
     if (score >= least || check?.(node)) continue
     best = node
     least = score
@@ -33,7 +46,7 @@ export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeE
 
 /** Why the pod, off its own node, may not go onto this one. */
 export const refusedBy = (model: Model, { shape }: PodEntry, node: NodeEntry, gone: (node: NodeEntry) => boolean) =>
-  undecided(shape) ?? fit(model, shape, node) ?? neighbours(model, shape, gone)?.(node)
+  undecided(shape) ?? fit(model, shape)(node) ?? neighbours(model, shape, gone)?.(node)
 
 const demandText = ({ columns }: Model, { demand }: Shape): string =>
   demand
@@ -50,9 +63,10 @@ const amountText = (name: string, amount: number): string => {
 export const noRoom = (model: Model, pod: PodEntry, nodes: readonly NodeEntry[], gone: (node: NodeEntry) => boolean): Reason => {
   const counts = new Map<string, number>()
   const check = neighbours(model, pod.shape, gone)
+  const refusal = fit(model, pod.shape)
   for (const node of nodes) {
     if (gone(node)) continue
-    const message = (fit(model, pod.shape, node) ?? check?.(node))?.message ?? 'fits by now'
+    const message = (refusal(node) ?? check?.(node))?.message ?? 'fits by now'
     counts.set(message, (counts.get(message) ?? 0) + 1)
   }
   const list = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([message, count]) => `${count}× ${message}`)

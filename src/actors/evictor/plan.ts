@@ -1,7 +1,7 @@
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
 import { volumeBound } from './bound.ts'
 import { type Disruption, disruption, nodeBlocked } from './disruption.ts'
-import { type Draft, greedy, orders, type Task } from './greedy.ts'
+import { type Draft, explain, greedy, orders, type Task } from './greedy.ts'
 import type { Model, NodeEntry } from './model.ts'
 import { bestFit, byName, toMove } from './placing.ts'
 import { priceOf } from './prices.ts'
@@ -92,12 +92,12 @@ const best = (task: Task): Candidate => {
     const candidate = executable(task, name, greedy(task, order, 'go-on')) ?? executable(task, name, greedy(task, order, 'stay'))
     if (candidate && isBetter(candidate, found)) found = candidate
   }
-  return found ?? nothing(task)
+  return found ?? nothing
 }
-const nothing = ({ nodes, fixed }: Task): Candidate => {
-  const reason: Reason = { code: 'NoOrder', message: 'no order of moves was found that breaks no rule on the way' }
-  const kept = new Map(nodes.map((node) => [node, fixed.get(node) ?? [reason]]))
-  return { planner: 'none', draft: { drained: [], kept, saved: 0, evictions: 0 }, drains: [] }
+const nothing: Candidate = {
+  planner: 'none',
+  draft: { drained: [], guests: 'stay', saved: 0, evictions: 0 },
+  drains: [],
 }
 
 const drainOf = ({ node, wave, moves }: Staged): Drain => ({
@@ -121,20 +121,19 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
   const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
   const task: Task = { model, policy, disruption: judge, nodes, hourly, fixed, isLate: () => elapsed() > deadlineMs }
   const { planner, draft, drains } = best(task)
+  const kept = explain(task, draft)
   model.rollback(mark)
-  const before = sum(hourly.values())
+  const cost = (list: readonly NodeEntry[]): number => cents(sum(list.map((node) => hourly.get(node) ?? 0)))
   return {
     planner,
     solveMillis: Math.round(elapsed()),
-    before: { nodes: nodes.length, hourlyCost: cents(before) },
-    after: { nodes: nodes.length - drains.length, hourlyCost: cents(before - draft.saved) },
+    before: { nodes: nodes.length, hourlyCost: cost(nodes) },
+    after: { nodes: nodes.length - drains.length, hourlyCost: cost(nodes.filter((node) => kept.has(node))) },
     bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true },
     evictions: draft.evictions,
     risk: { stranded: 0 },
     launch: [],
     drains: drains.map(drainOf),
-    kept: nodes.flatMap((node) =>
-      draft.kept.has(node) ? [{ node: node.name, reasons: [...(draft.kept.get(node) ?? [])] }] : [],
-    ),
+    kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),
   }
 }

@@ -16,8 +16,17 @@ export type Shape = {
   /** It has a say in, or depends on, where other pods are. */
   readonly social: boolean
   readonly repels: boolean
+  readonly ports: readonly HostPort[]
   readonly pods: Set<PodEntry>
 }
+
+export type HostPort = { readonly port: number; readonly protocol: string; readonly ip: string }
+const hostPorts = ({ containers, initContainers = [] }: PodSpec): readonly HostPort[] =>
+  [...containers, ...initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always')].flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort = 0, protocol = 'TCP', hostIP = '' }) =>
+      hostPort > 0 ? [{ port: hostPort, protocol, ip: hostIP === '' ? '0.0.0.0' : hostIP }] : [],
+    ),
+  )
 
 /** The marks on pods and nodes by which people forbid their removal; and what tells a static pod. */
 export const MARKS = [
@@ -71,5 +80,5 @@ export const shapeOf = (raw: Raw, key: string, { indexOf }: Columns): Shape => {
   const demand = [...demandOf(raw.spec)]
     .filter(([, amount]) => amount > 0)
     .map(([name, amount]) => [indexOf(name), amount] as const)
-  return { ...raw, key, demand, repels, social: repels || attracted || spread, pods: new Set() }
+  return { ...raw, key, demand, repels, social: repels || attracted || spread, ports: hostPorts(raw.spec), pods: new Set() }
 }

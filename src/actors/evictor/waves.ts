@@ -37,7 +37,8 @@ export const staged = (
       [...wanted].every(([key, [pods, allowed]]) => (used.get(key) ?? 0) === 0 || (used.get(key) ?? 0) + pods <= allowed)
     let at = open
     for (let wave = waves[at]; wave && !takes(wave); wave = waves[at]) at += 1
-    const wave = (waves[at] ??= { count: 0, used: new Map() })
+    const wave = waves[at] ?? { count: 0, used: new Map() }
+    waves[at] = wave
     wave.count += 1
     for (const [key, [pods]] of wanted) wave.used.set(key, (wave.used.get(key) ?? 0) + pods)
     while (strict ? open < at : (waves[open]?.count ?? 0) >= policy.maxNodesPerWave) open += 1

@@ -31,9 +31,9 @@ export class NoNatsServer extends Error {
 
 /** Where installed programs are kept: XDG_CACHE_HOME, or the platform's cache folder. */
 export const binaryCache = (env: NodeJS.ProcessEnv = process.env): string => {
-  if (env['XDG_CACHE_HOME']) return join(env['XDG_CACHE_HOME'], 'quartermaster', 'bin')
+  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'quartermaster', 'bin')
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'quartermaster', 'bin')
-  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? homedir(), 'quartermaster', 'cache', 'bin')
+  if (process.platform === 'win32') return join(env.LOCALAPPDATA ?? homedir(), 'quartermaster', 'cache', 'bin')
   return join(homedir(), '.cache', 'quartermaster', 'bin')
 }
 
@@ -45,7 +45,7 @@ export const binaryCache = (env: NodeJS.ProcessEnv = process.env): string => {
  */
 export const findNatsServer = async (search: Search = {}): Promise<FoundNatsServer> => {
   const { env = process.env, cacheFolder = binaryCache(env), onProgress = () => {}, signal } = search
-  const wished = env['NATS_SERVER_BIN']
+  const wished = env.NATS_SERVER_BIN
   if (wished) return wishedServer(wished)
   const cached = join(cacheFolder, `nats-server-${PINNED_VERSION}${EXE}`)
   const refusals: string[] = []
@@ -53,7 +53,10 @@ export const findNatsServer = async (search: Search = {}): Promise<FoundNatsServ
     refusals.push(reason)
     onProgress(reason)
   }
-  const present = [...onPath('nats-server', env).map((path) => ({ path, source: 'PATH' }) as const), { path: cached, source: 'cache' } as const]
+  const present = [
+    ...onPath('nats-server', env).map((path) => ({ path, source: 'PATH' }) as const),
+    { path: cached, source: 'cache' } as const,
+  ]
   for (const { path, source } of present) {
     if (!(await isExecutable(path))) continue
     const version = await usableVersionOf(path).catch((error: Error) => refuse(error.message))
@@ -84,7 +87,7 @@ const wishedServer = async (path: string): Promise<FoundNatsServer> => {
 
 /** Relative folders on PATH are left out: what they hold depends on where we were started. */
 const onPath = (name: string, env: NodeJS.ProcessEnv): readonly string[] =>
-  (env['PATH'] ?? env['Path'] ?? '')
+  (env.PATH ?? env.Path ?? '')
     .split(delimiter)
     .filter((folder) => isAbsolute(folder))
     .map((folder) => join(folder, name + EXE))

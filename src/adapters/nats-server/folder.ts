@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -26,8 +26,10 @@ const held = new Set<DatabaseSync>()
  * kernel's, on a SQLite file. A pid file alone can't tell a dead owner from a pid used again, and two can take it over at once.
  * @throws StoreInUse
  */
-export const takeFolder = (folder: string): ServerFolder => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+export const takeFolder = (wanted: string): ServerFolder => {
+  mkdirSync(wanted, { recursive: true, mode: 0o700 })
+  // One name per folder: an orphan is known by its config's path.
+  const folder = realpathSync(wanted)
   chmodSync(folder, 0o700)
   const owner = join(folder, 'owner.pid')
   const lock = locked(join(folder, 'owner.lock'), () => inUse(folder, owner))

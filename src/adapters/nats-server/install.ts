@@ -108,7 +108,12 @@ const download = async (url: string, file: string, { onProgress, signal }: Insta
       yield chunk
     }
   }
-  await pipeline(Readable.fromWeb(response.body), watched, createWriteStream(file, { mode: 0o600 }), ...(signal ? [{ signal }] : []))
+  await pipeline(
+    Readable.fromWeb(response.body),
+    watched,
+    createWriteStream(file, { mode: 0o600 }),
+    ...(signal ? [{ signal }] : []),
+  )
   return hash.digest('hex')
 }
 

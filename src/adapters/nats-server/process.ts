@@ -51,6 +51,8 @@ export const launch = (binary: string, folder: ServerFolder): ServerProcess => {
     stdio: ['pipe', log, log],
   })
   closeSync(log)
+  // Without a pid it did not start, which is said below.
+  child.on('error', () => {})
   const { pid, stdin } = child
   if (pid === undefined || !stdin) throw new Error('/bin/sh can not be started, and it has to watch over nats-server')
   // A server that ended does not read any more, and that is no failure of ours.
@@ -103,7 +105,8 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
 
 /** The command line of a process, its words joined by blanks; undefined (or empty: a zombie) when there is no such process. */
 const commandOf = async (pid: number): Promise<string | undefined> => {
-  if (process.platform !== 'linux') return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(gone)).stdout
+  if (process.platform !== 'linux')
+    return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(gone)).stdout
   const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined
     throw error

@@ -23,7 +23,7 @@ export class NotStarted extends Error {
 /** Waits until the server on the port greets with this name. @throws NotStarted when it ends, or does not in two minutes */
 export const ready = async (server: ServerProcess, folder: ServerFolder, name: string, port: number): Promise<void> => {
   for (let pause = 2, waited = 0; ; waited += pause, pause = Math.min(pause * 1.5, 100)) {
-    const greeted = await greeting(port)
+    const greeted = await Promise.race([greeting(port), server.exited])
     const exit = server.exit()
     if (exit) throw notStarted(`nats-server ended at once (${exit.signal ?? exit.code})`, folder)
     if (greeted === name) return
@@ -36,7 +36,7 @@ export const ready = async (server: ServerProcess, folder: ServerFolder, name: s
 }
 
 const notStarted = (what: string, folder: ServerFolder): NotStarted => {
-  const last = (readIfThere(folder.log) ?? '').trimEnd().split('\n').slice(-3).join('\n')
+  const last = (readIfThere(folder.log) ?? '').trimEnd().split('\n').slice(-5).join('\n')
   return new NotStarted(`${what}; its log ${folder.log} ends with:\n${last}`, last.includes('address already in use'))
 }
 

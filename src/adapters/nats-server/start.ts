@@ -42,6 +42,7 @@ const PORT_TRIES = 5
 const SHORTEST = 100
 const LONGEST = 5_000
 const LASTING = 30_000
+const NEVER_RAN: Exit = { code: null, signal: null }
 
 /**
  * Starts nats-server with JetStream on a loopback port, and resolves when it answers. It ends with this process, also when
@@ -91,24 +92,57 @@ const launched = async (folder: ServerFolder, { binary, name }: NatsServerOption
   return server
 }
 
-const supervised = (folder: ServerFolder, options: NatsServerOptions, first: Started, seedFile: string | undefined): NatsServer => {
+const supervised = (
+  folder: ServerFolder,
+  options: NatsServerOptions,
+  first: Started,
+  seedFile: string | undefined,
+): NatsServer => {
   const { onProgress = () => {}, restart = true } = options
+  const { port } = first
   const stopping = new AbortController()
-  let current: ServerProcess | undefined = first.process
+  let current: ServerProcess | undefined
 
-  const again = async (): Promise<ServerProcess | undefined> => {
-    for (let pause = SHORTEST; !stopping.signal.aborted; pause = Math.min(pause * 2, LONGEST)) {
+  const lived = async (server: ServerProcess): Promise<Exit> => {
+    current = server
+    const exit = await server.exited
+    current = undefined
+    return exit
+  }
+  const revived = async (): Promise<Exit> => {
+    try {
+      const server = launch(options.binary, folder)
+      const end = lived(server)
+      await ready(server, folder, options.name, port)
+      onProgress(`nats-server runs again on port ${port}`)
+      return await end
+    } catch (error) {
+      if (!stopping.signal.aborted) onProgress((error as Error).message)
+      return NEVER_RAN
+    }
+  }
+  const supervise = async (): Promise<Exit> => {
+    let [pause, since] = [SHORTEST, performance.now()]
+    let exit = await lived(first.process)
+    while (restart && !stopping.signal.aborted) {
+      if (performance.now() - since > LASTING) pause = SHORTEST
+      onProgress(
+        `nats-server ${exit === NEVER_RAN ? 'did not start' : `ended (${exit.signal ?? exit.code})`}; starting it again in ${pause} ms`,
+      )
       await sleep(pause, undefined, { signal: stopping.signal }).catch(() => {})
       if (stopping.signal.aborted) break
-      try {
-        const server = await launched(folder, options, first.port)
-        onProgress(`nats-server runs again on port ${first.port}`)
-        return server
-      } catch (error) {
-        onProgress(`nats-server does not start: ${(error as Error).message}`)
-      }
+      pause = Math.min(pause * 2, LONGEST)
+      since = performance.now()
+      exit = await revived()
     }
-    return undefined
+    return exit
   }
-  return { url: `nats://127.0.0.1:${first.port}` } as never
+  const ended = supervise().finally(folder.release)
+  const stop = async (): Promise<void> => {
+    stopping.abort()
+    await current?.stop()
+    await ended
+  }
+  const url = `nats://127.0.0.1:${port}`
+  return { url, port, seedFile, pid: () => current?.pid, ended, stop, [Symbol.asyncDispose]: stop }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type ConnectionOptions, connect } from 'nats'
+import { type ConnectionOptions, connect, type NatsConnection } from 'nats'
 import { permits } from '../../actors/cluster.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
@@ -19,9 +19,9 @@ import { type Host, startHost } from '../../runtime/host.ts'
 import { licence } from '../../runtime/licence.ts'
 import { project } from '../../runtime/projector.ts'
 import { createTimers } from '../../runtime/timers.ts'
-import { serveAsks } from './asks.ts'
+import { type Status, serveAsks, statusOf } from './asks.ts'
 import { definitions } from './definitions.ts'
-import { type PlannerThread, startPlanner } from './planner.ts'
+import { startPlanner } from './planner.ts'
 
 export type SystemOptions = {
   readonly nats: ConnectionOptions
@@ -35,7 +35,12 @@ export type SystemOptions = {
   readonly seedFile?: string | undefined
 }
 
-export type System = { readonly host: Host; readonly planner: PlannerThread; readonly stop: () => Promise<void> }
+export type System = {
+  readonly nc: NatsConnection
+  readonly host: Host
+  readonly status: () => Promise<Status>
+  readonly stop: () => Promise<void>
+}
 
 /** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
@@ -87,8 +92,9 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const projecting = project(cluster, journal, jetstreamEvents(js, jsm, cluster), systemClock, log, life.signal)
   const asks = await serveAsks({ nc, js, jsm, cluster, host, planner })
   return {
+    nc,
     host,
-    planner,
+    status: () => statusOf(cluster, host, planner),
     stop: async () => {
       await asks.stop()
       await host.stop()

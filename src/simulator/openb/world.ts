@@ -11,7 +11,7 @@ import type { Beginning } from '../store.ts'
 import { BEGAN, CARD_MODEL, GPU_MILLI, nodeDraft } from './node.ts'
 import type { Placed } from './placement.ts'
 import { place } from './placement.ts'
-import type { TracePod } from './trace.ts'
+import type { Trace, TracePod } from './trace.ts'
 import { readTrace } from './trace.ts'
 
 const KEPT_PODS = 4_883
@@ -22,14 +22,24 @@ const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-l
 /**
  * The default world: the nodes of openb and a seeded part of its pods, placed as the scheduler would. Owners, budgets,
  * zones and prices are synthetic. It begins at rest: no controller has anything to write.
+ * @param nodes a world of so many nodes: every n-th node and pod of the trace
  */
-export const beginOpenb = (store: Beginning): void => {
+export const beginOpenb = (store: Beginning, nodes?: number): void => {
   const random = seededRandom(store.seed)
-  const trace = readTrace()
-  const kept = some(place(trace), KEPT_PODS, random)
+  const whole = readTrace()
+  const trace = nodes === undefined ? whole : sample(whole, nodes)
+  const kept = some(place(trace), Math.round((KEPT_PODS * trace.nodes.length) / whole.nodes.length), random)
   for (const name of [...SYSTEM_NAMESPACES, ...NAMESPACES]) namespace(store, name)
   for (const [index, node] of trace.nodes.entries()) store.create('nodes', nodeDraft(node, index))
   for (const [index, pods] of workloads(kept, random).entries()) workload(store, index, pods, random)
+}
+
+/** An even sample of the nodes, and of the pods in the same measure. */
+const sample = ({ nodes, pods }: Trace, count: number): Trace => {
+  const step = Math.max(1, nodes.length / count)
+  const every = <Item>(items: readonly Item[]): readonly Item[] =>
+    items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step))
+  return { nodes: every(nodes), pods: every(pods) }
 }
 
 /** A seeded choice of so many, in their order. */

@@ -22,7 +22,10 @@ export const openbObjects = (nodeCount: number, podCount: number): readonly (Nod
     }),
   )
   const sets = new Map<string, number>()
-  for (const [name = '', cpu = '', memory = '', count, milli, spec = ''] of rows('openb_pod_list_default.csv').slice(0, podCount)) {
+  for (const [name = '', cpu = '', memory = '', count, milli, spec = ''] of rows('openb_pod_list_default.csv').slice(
+    0,
+    podCount,
+  )) {
     const want = [Number(cpu), Number(memory), Number(count) * Number(milli)]
     const models = spec === '' ? [] : spec.split('|')
     let at = -1
@@ -49,7 +52,9 @@ export const openbObjects = (nodeCount: number, podCount: number): readonly (Nod
         },
         spec: {
           nodeName: nodes[at]?.[0],
-          containers: [{ name: 'main', resources: { requests: { cpu: `${cpu}m`, memory: `${memory}Mi`, [GPU]: String(want[2]) } } }],
+          containers: [
+            { name: 'main', resources: { requests: { cpu: `${cpu}m`, memory: `${memory}Mi`, [GPU]: String(want[2]) } } },
+          ],
           ...(models.length > 0 && {
             affinity: {
               nodeAffinity: {

@@ -1,0 +1,156 @@
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { type Command, InvalidArgumentError } from 'commander'
+import { type Access, fixedAccess, fromKubeconfig } from '../adapters/kubernetes/access.ts'
+import { findNatsServer } from '../adapters/nats-server/find.ts'
+import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
+import type { Log } from '../runtime/actor.ts'
+import { startSimulator } from '../simulator/start.ts'
+import { homeFolder, writeConnection } from './home.ts'
+import { connectionOptions, UserError } from './session.ts'
+import { dollars } from './table.ts'
+import { connectFirst, followEvents } from './up/beginning.ts'
+import { createLog } from './up/log.ts'
+import { livingSummary } from './up/summary.ts'
+import { type System, startSystem } from './up/system.ts'
+
+type Options = {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly trace: string
+  readonly nodes?: number
+  readonly seed: number
+  readonly cluster: string
+}
+type Nats = { readonly url: string; readonly seedFile?: string | undefined; readonly alone: boolean; stop(): Promise<void> }
+type World = { readonly access: Access; readonly name: string; readonly policy: object; stop(): Promise<void> }
+
+const wholeNumber = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It has to be a whole number above zero.')
+  return Number(text)
+}
+
+/** `up`: everything in one process tree: NATS, the actors, and a simulated cluster unless a kubeconfig is given. */
+export const upCommand = (program: Command): void => {
+  program
+    .command('up')
+    .description('run everything in one process: NATS, the actors and, without --kubeconfig, a simulated cluster')
+    .option('--kubeconfig <file>', 'a real cluster instead of the simulated one')
+    .option('--context <name>', 'which context of the kubeconfig')
+    .option('--trace <name>', 'what the simulated cluster is made of', 'openb')
+    .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
+    .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)
+    .option('--cluster <id>', 'the cluster id in every subject: a-z, 0-9 and -', 'demo')
+    .addHelpText(
+      'after',
+      '\nData, logs and the connection file are kept under QUARTERMASTER_HOME. NATS_URL uses a NATS that runs already.\n\nExamples:\n  $ quartermaster up\n  $ quartermaster up --nodes 100\n  $ quartermaster up --kubeconfig ~/.kube/config --context staging --cluster staging',
+    )
+    .action(up)
+}
+
+const up = async (options: Options): Promise<void> => {
+  if (!/^[a-z0-9-]+$/.test(options.cluster))
+    throw new UserError(`--cluster ${options.cluster}: use a-z, 0-9 and - only, as it is part of every subject`)
+  if (options.trace !== 'openb') throw new UserError(`--trace ${options.trace}: there is only the trace openb`)
+  const home = homeFolder()
+  const startedAt = performance.now()
+  const isTerminal = process.stdout.isTTY
+  const log = createLog(home, isTerminal)
+  const nats = await startNats(home, log)
+  const world = await openWorld(home, options)
+  const system = await startSystem({
+    nats: connectionOptions(nats.url, nats.seedFile),
+    seedFile: nats.seedFile,
+    cluster: options.cluster,
+    access: world.access,
+    policy: world.policy,
+    log,
+    alone: nats.alone,
+  })
+  writeConnection(home, {
+    url: nats.url,
+    cluster: options.cluster,
+    pid: process.pid,
+    ...(nats.seedFile !== undefined && { seedFile: nats.seedFile }),
+  })
+  const summary = isTerminal ? livingSummary(process.stdout, system.status, hintOf(options.cluster)) : undefined
+  announce(nats, world, options.cluster)
+  followEvents(system, options.cluster, (event, fact) => {
+    if (summary) summary.add(event)
+    else log.info({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
+  })
+  await connectFirst(system, options.cluster)
+  const signal = await interrupted()
+  summary?.stop()
+  log.info({ signal }, 'stopping')
+  await stopAll(system, world, nats)
+}
+
+const interrupted = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
+  })
+
+const stopAll = async (system: System, world: World, nats: Nats): Promise<void> => {
+  await system.stop()
+  await world.stop()
+  await nats.stop()
+}
+
+const startNats = async (home: string, log: Log): Promise<Nats> => {
+  const url = process.env['NATS_URL']
+  if (url !== undefined) return { url, seedFile: process.env['NATS_NKEY'], alone: false, stop: async () => {} }
+  const binary = await findNatsServer({ onProgress: (message) => process.stderr.write(`${message}\n`) })
+  const server: NatsServer = await startNatsServer({
+    binary: binary.path,
+    storeFolder: join(home, 'nats'),
+    name: 'quartermaster',
+    onProgress: (message) => log.warn({}, message),
+  })
+  return { url: server.url, seedFile: server.seedFile, alone: true, stop: server.stop }
+}
+
+const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Options): Promise<World> => {
+  if (kubeconfig !== undefined) {
+    const access = await fromKubeconfig(kubeconfig, context)
+    return { access, name: access.server, policy: {}, stop: async () => {} }
+  }
+  const simulator = await startSimulator({ folder: join(home, 'world'), trace: 'openb', seed, nodes })
+  void simulator.failed.then((error) => {
+    throw error // without its world the process has nothing to work on: it ends with the reason
+  })
+  const access = fixedAccess({ server: simulator.url, token: simulator.token })
+  // Short grace and single replicas too, so that in the simulated world something happens; real clusters get the careful defaults.
+  const policy = { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 20 }
+  return {
+    access,
+    name: `simulated cluster (openb trace; owners, budgets, zones and prices are synthetic) at ${simulator.url}`,
+    policy,
+    stop: simulator.stop,
+  }
+}
+
+const hintOf = (cluster: string): string =>
+  styleText(
+    'dim',
+    `In a second terminal: npx quartermaster promote | demote | hold | watch | why node/NAME   (cluster ${cluster}; Ctrl-C stops)`,
+  )
+
+const announce = ({ url, seedFile }: Nats, { name }: World, cluster: string): void => {
+  const key = seedFile === undefined ? '' : ` --nkey '${seedFile}'`
+  process.stdout.write(
+    `Kubernetes  ${name}\nNATS        ${url}${seedFile === undefined ? '' : `  (credentials: ${seedFile})`}\nSubscribe   nats --server ${url}${key} sub 'qm.${cluster}.evt.>'\n\n`,
+  )
+}
+
+/** A log line's message: the fact in words where words say more. */
+const sentenceOf = (fact: string, data: Readonly<Record<string, unknown>>, startedAt: number): string => {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  if (fact === 'agent.SnapshotTaken') {
+    const { nodes, pods } = data['counts'] as { nodes: number; pods: number }
+    return `observing ${nodes.toLocaleString('en-US')} nodes and ${pods.toLocaleString('en-US')} pods, ${seconds} s after the start`
+  }
+  if (fact === 'evictor.PlanMade')
+    return `automation would go from ${data['nodes']} nodes at ${dollars(Number(data['hourlyCost']))} to ${data['nodesAfter']} at ${dollars(Number(data['hourlyCostAfter']))}`
+  return fact
+}

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { runPlan } from '../../src/commands/plan.ts'
+import { Plan } from '../../src/events/plan.ts'
+import { NOW, node, pod, web } from '../actors/evictor/cluster.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'quartermaster-plan-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let count = 0
+const file = (text: string): string => {
+  const path = join(folder, `${++count}.json`)
+  writeFileSync(path, text)
+  return path
+}
+const list = (...items: readonly unknown[]): string => file(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))
+const run = (snapshot: string, options: object = {}) => {
+  const [out, err]: [string[], string[]] = [[], []]
+  const written = (to: string[]) => ({ write: (text: string) => to.push(text) })
+  const code = runPlan({ snapshot, format: 'json', ...options }, { out: written(out), err: written(err), now: () => NOW })
+  return { code, out: out.join(''), err: err.join('') }
+}
+const pair = [pod('p', 'a'), web(), node('b'), pod('q', 'b'), node('a')]
+
+test('plan: prints the plan as JSON and exits with 1 when there is something to save', () => {
+  const { code, out, err } = run(list(...pair))
+  expect(code).toBe(1)
+  expect(err).toBe('')
+  expect(Plan.parse(JSON.parse(out)).drains.map(({ moves }) => moves.length)).toEqual([1])
+})
+
+test('plan: exits with 0 when there is nothing to save, and honours the limit of evictions', () => {
+  expect(run(list(node('a'), pod('p', 'a'))).code).toBe(0)
+  expect(run(list(...pair), { maxEvictions: '0' }).code).toBe(0)
+})
+
+test('plan: skips kinds it plans nothing from, and counts them', () => {
+  expect(run(list(...pair, { kind: 'Secret' }, { kind: 'Secret' })).err).toContain('2 Secret')
+})
+
+test('plan: says in text what is saved, where, and why the others stay', () => {
+  const { out } = run(list(...pair), { format: 'text' })
+  expect(out).toContain('Planned  1 nodes, $0.50/h, $0.50/h less (50 %), 1 evictions')
+  expect(out).toContain('MinNodes')
+})
+
+test('plan: lets no control character of a name reach the terminal', () => {
+  expect(run(list(...pair, node('\u001b[31mc')), { format: 'text' }).out).not.toContain('\u001b')
+})
+
+test.each([
+  ['{"kind": "List",\n "items": [ x ]}', 'line 2, column 13'],
+  ['{"kind": "List",\n "items": [', 'line 2, column 12'],
+  ['{"kind": "List", "items": ["a\nb"]}', 'line 1, column 30'],
+  ['[]', 'it is no List of objects'],
+  [
+    JSON.stringify({ kind: 'List', items: [{ kind: 'Node', metadata: { name: 'a', labels: { x: 1 } } }] }),
+    'items[0] (Node a): metadata.labels.x: ',
+  ],
+  [
+    JSON.stringify({ kind: 'List', items: [{ metadata: {} }] }),
+    'items[0] (an object without kind without name): kind: it is missing',
+  ],
+  [
+    JSON.stringify({ kind: 'List', items: [pod('p', 'a', { requests: { cpu: 'x' } })] }),
+    '(Pod shop/p): "x" is not a resource quantity',
+  ],
+  [JSON.stringify({ kind: 'List', items: [] }), 'there is no node in it'],
+])('plan: refuses a snapshot that is %s, and says where', (text, where) => {
+  const snapshot = file(text)
+  const { code, out, err } = run(snapshot)
+  expect(code).toBe(2)
+  expect(out).toBe('')
+  expect(err).toContain(`${snapshot}: `)
+  expect(err).toContain(where)
+})
+
+test.each([
+  [{ prices: file('{"nodes":{"a":-1}}') }, 'nodes.a'],
+  [{ policy: file('{"agressive":true}') }, 'agressive'],
+  [{ policy: '/nowhere' }, "/nowhere can't be read"],
+  [{ format: 'yaml' }, '--format is text or json, not "yaml"'],
+  [{ deadline: 'soon' }, '--deadline is a number, not "soon"'],
+])('plan: refuses the options %j', (options, what) => {
+  const { code, err } = run(list(...pair), options)
+  expect([code, err]).toEqual([2, expect.stringContaining(what)])
+})

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type NatsConnection } from 'nats'
+import { inject } from 'vitest'
+import { type NatsServer, startNatsServer } from '../src/adapters/nats-server/start.ts'
+
+export type NatsForTest = {
+  /** A connection that never gives up. */
+  readonly nc: NatsConnection
+  readonly url: string
+  readonly port: number
+  /** A cluster's id that no other test has. */
+  readonly cluster: string
+  readonly server: NatsServer
+  /** Another connection, closed at the end with the rest. */
+  connection(): Promise<NatsConnection>
+  /** The server stops answering, and its clients notice only by time. */
+  freeze(): void
+  thaw(): void
+  /** kill -9, and what runs again resolves when it does: same port, same store. */
+  crash(): Promise<void>
+  cleanup(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The binary that the run has found. @throws Error when there is none, with what to install */
+export const natsBinary = (): string => {
+  const found = inject('natsServer')
+  if ('missing' in found) throw new Error(found.missing)
+  return found.path
+}
+
+/** A nats-server of the test's own, in a temporary folder, without authentication: stream names are fixed in an account. */
+export const natsForTest = async (): Promise<NatsForTest> => {
+  const folder = await mkdtemp(join(tmpdir(), 'qm-nats-'))
+  const server = await startNatsServer({ binary: natsBinary(), storeFolder: folder, name: 'test', auth: 'none' })
+  const connections: NatsConnection[] = []
+  const connection = async (): Promise<NatsConnection> => {
+    const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+    connections.push(nc)
+    return nc
+  }
+  const nc = await connection()
+  const signal = (name: NodeJS.Signals): void => {
+    const pid = server.pid()
+    if (pid === undefined) throw new Error(`the server is down: it can not be sent ${name}`)
+    process.kill(pid, name)
+  }
+  const crash = async (): Promise<void> => {
+    const again = nextReconnect(nc)
+    signal('SIGKILL')
+    await again
+  }
+  const cleanup = async (): Promise<void> => {
+    for (const each of connections) await each.close()
+    if (server.pid() !== undefined) signal('SIGCONT')
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return {
+    nc,
+    url: server.url,
+    port: server.port,
+    cluster: `test-${randomBytes(4).toString('hex')}`,
+    server,
+    connection,
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    crash,
+    cleanup,
+    [Symbol.asyncDispose]: cleanup,
+  }
+}
+
+const nextReconnect = async (nc: NatsConnection): Promise<void> => {
+  for await (const { type } of nc.status()) if (type === 'reconnect') return
+}
