@@ -35,3 +35,20 @@ export const readConnection = (home: string): Connection | undefined => {
   }
   return Connection.parse(JSON.parse(text))
 }
+
+/** A kubeconfig for the simulated cluster, for kubectl and every other client. Only the owner may read it. */
+export const writeKubeconfig = (home: string, url: string, token: string): string => {
+  const file = join(home, 'kubeconfig')
+  const name = 'simulated'
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    // kubectl sends no credentials over plain HTTP, so the token is part of the path.
+    clusters: [{ name, cluster: { server: `${url}/with-token/${token}` } }],
+    users: [{ name, user: {} }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    'current-context': name,
+  }
+  writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+  return file
+}

@@ -1,5 +1,5 @@
 // V8 tells the position of some syntax errors only: this finds the others. It is run only on a text that is no JSON.
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+const STRING = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
 const BLANK = /[ \t\n\r]*/y
 
@@ -9,7 +9,7 @@ const after = (form: RegExp, text: string, at: number): number => {
 }
 // Where an unfinished string goes wrong: at its first control character, or at the end of the text.
 const inString = (text: string, at: number): number => {
-  const wrong = /[\u0000-\u001f]/g
+  const wrong = /[^ -\uffff]/g
   wrong.lastIndex = at
   return wrong.test(text) ? wrong.lastIndex - 1 : text.length
 }

@@ -96,7 +96,7 @@ const more = (count: number): readonly string[] =>
   count > SHOWN ? [`  … and ${count - SHOWN} more (--format json has all)`] : []
 
 /** The plan for people: what is saved, which nodes go first, and why the others stay. */
-export const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colours: boolean): string => {
+const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colours: boolean): string => {
   const style = (format: 'bold' | 'green' | 'dim', text: string): string =>
     colours ? styleText(format, text, { validateStream: false }) : text
   const saved = before.hourlyCost - after.hourlyCost

@@ -6,7 +6,7 @@ import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import type { Log } from '../runtime/actor.ts'
 import { startSimulator } from '../simulator/start.ts'
-import { homeFolder, writeConnection } from './home.ts'
+import { homeFolder, writeConnection, writeKubeconfig } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
 import { dollars } from './table.ts'
 import { connectFirst, followEvents } from './up/beginning.ts'
@@ -122,9 +122,10 @@ const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Opt
   const access = fixedAccess({ server: simulator.url, token: simulator.token })
   // Short grace and single replicas too, so that in the simulated world something happens; real clusters get the careful defaults.
   const policy = { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 20 }
+  const file = writeKubeconfig(home, simulator.url, simulator.token)
   return {
     access,
-    name: `simulated cluster (openb trace; owners, budgets, zones and prices are synthetic) at ${simulator.url}`,
+    name: `simulated: openb trace, with synthetic owners, budgets, zones and prices  (kubectl --kubeconfig '${file}' get nodes)`,
     policy,
     stop: simulator.stop,
   }

@@ -54,7 +54,6 @@ export type Move = z.infer<typeof Move>
 export const Drain = z.object({ node: z.string(), uid: z.string(), wave: z.int(), moves: z.array(Move) })
 export type Drain = z.infer<typeof Drain>
 const Kept = z.object({ node: z.string(), reasons: z.array(Reason) })
-export type Kept = z.infer<typeof Kept>
 
 /** Drains and moves in the order of execution; waves count from 1. */
 export const Plan = z.object({

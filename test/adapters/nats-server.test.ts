@@ -320,7 +320,7 @@ test('nats-server: without restart its end is told', async () => {
 })
 
 /** A process of its own that starts a server and prints the server's pid. */
-const parent = async (): Promise<{ readonly kill: () => Promise<void>; readonly server: number }> => {
+const parent = async (): Promise<{ readonly pid: number; readonly server: number; readonly kill: () => Promise<void> }> => {
   const source = `import { startNatsServer } from ${JSON.stringify(new URL('../../src/adapters/nats-server/start.ts', import.meta.url).href)}
 const server = await startNatsServer({ binary: process.argv[1], storeFolder: process.argv[2], name: 'orphan', auth: 'none' })
 console.log(server.pid())`
@@ -333,7 +333,7 @@ console.log(server.pid())`
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
-  return { kill, server: Number(line) }
+  return { pid: child.pid ?? 0, server: Number(line), kill }
 }
 
 test('nats-server: a store in use by another process is refused with its pid', async () => {

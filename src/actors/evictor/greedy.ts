@@ -15,6 +15,8 @@ export type Task = {
   readonly fixed: ReadonlyMap<NodeEntry, readonly Reason[]>
   /** The time is up: what has been found so far is the answer. */
   readonly isLate: () => boolean
+  /** The time is up for explanations too. */
+  readonly isOver: () => boolean
 }
 export type Drained = { readonly node: NodeEntry; readonly moves: readonly { readonly pod: PodEntry; readonly to: NodeEntry }[] }
 export type Draft = {
@@ -77,15 +79,16 @@ export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<Nod
       task.model.move(pod, to)
     }
   }
-  const attempt = attempts({ ...task, isLate: () => false }, state, guests)
+  const attempt = attempts({ ...task, isLate: task.isOver }, state, guests)
   const kept = new Map<NodeEntry, readonly Reason[]>()
   for (const node of task.nodes) {
     if (state.gone.has(node)) continue
     const before = task.model.mark()
-    const obstacle = attempt(node)
-    kept.set(node, task.fixed.get(node) ?? [obstacle?.() ?? LATE])
+    const fixed = task.fixed.get(node)
+    kept.set(node, fixed ?? [attempt(node)?.() ?? LATE])
     task.model.rollback(before)
-    state.gone.delete(node)
+    // Only where time had been short before: it could be emptied after all, and is not.
+    if (!state.gone.delete(node)) continue
     for (const [pod, from] of state.origins) if (from === node) state.origins.delete(pod)
   }
   task.model.rollback(mark)

@@ -35,7 +35,7 @@ export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeE
   const fitsOn = fits(model, shape)
   const slack = slackOf(model, shape)
   for (const node of among) {
-    if (gone(node) || !fitsOn(node)) continue
+    if (!fitsOn(node) || gone(node)) continue
     const score = slack(node)
     if (score >= least || check?.(node)) continue
     best = node

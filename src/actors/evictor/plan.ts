@@ -22,7 +22,7 @@ const cents = (dollars: number): number => Math.round(dollars * 1e6) / 1e6
 const neverLate = (): number => 0
 
 /** $/h of each node of the model. */
-export const hourlyCosts = (model: Model, prices: Prices): ReadonlyMap<NodeEntry, number> =>
+const hourlyCosts = (model: Model, prices: Prices): ReadonlyMap<NodeEntry, number> =>
   new Map(
     [...model.nodes.values()].flatMap((node) => (node.object ? [[node, priceOf(node.object, prices).hourly] as const] : [])),
   )
@@ -119,7 +119,16 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
   const judge = disruption(model, policy)
   const bound = volumeBound(model, judge, hourly)
   const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
-  const task: Task = { model, policy, disruption: judge, nodes, hourly, fixed, isLate: () => elapsed() > deadlineMs }
+  const task: Task = {
+    model,
+    policy,
+    disruption: judge,
+    nodes,
+    hourly,
+    fixed,
+    isLate: () => elapsed() > deadlineMs,
+    isOver: () => elapsed() > deadlineMs * 1.25,
+  }
   const { planner, draft, drains } = best(task)
   const kept = explain(task, draft)
   model.rollback(mark)

@@ -57,7 +57,12 @@ export const launch = (binary: string, folder: ServerFolder): ServerProcess => {
   if (pid === undefined || !stdin) throw new Error('/bin/sh can not be started, and it has to watch over nats-server')
   // A server that ended does not read any more, and that is no failure of ours.
   stdin.on('error', () => {})
-  writeFileSync(folder.pid, `${pid}\n`, { mode: 0o600 })
+  try {
+    writeFileSync(folder.pid, `${pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    stdin.destroy()
+    throw error
+  }
   stdin.write('start\n')
   let exit: Exit | undefined
   const exited = new Promise<Exit>((resolve) => {

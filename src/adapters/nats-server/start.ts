@@ -117,6 +117,8 @@ const supervised = (
       onProgress(`nats-server runs again on port ${port}`)
       return await end
     } catch (error) {
+      // Whatever went wrong, the next start must not meet this one on the store.
+      await current?.stop()
       if (!stopping.signal.aborted) onProgress((error as Error).message)
       return NEVER_RAN
     }

@@ -10,7 +10,7 @@ import {
 } from '../../../src/events/kubernetes.ts'
 
 export const NOW = Date.UTC(2026, 0, 1)
-export const OLD = '2025-01-01T00:00:00Z'
+const OLD = '2025-01-01T00:00:00Z'
 
 type Any = Readonly<Record<string, unknown>>
 /** A node of 4 cores, 8 GiB and $0.50/h; `over` replaces whole parts. */

@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type NatsConnection } from 'nats'
+import { type Connection, readConnection } from '../src/commands/home.ts'
+import { connectionOptions } from '../src/commands/session.ts'
+import type { Status } from '../src/commands/up/asks.ts'
+import { subjects } from '../src/events/subjects.ts'
+import { type CloudEvent, factOf } from '../src/runtime/projector.ts'
+import { natsBinary } from './nats.ts'
+
+export type Told = { readonly fact: string; readonly data: Readonly<Record<string, unknown>>; readonly id: string }
+export type Up = {
+  readonly child: ChildProcess
+  readonly connection: Connection
+  readonly nc: NatsConnection
+  /** Public events since this process started to listen, in order. */
+  readonly told: Told[]
+  readonly output: () => string
+  /** Resolves with the first event, past or coming, that fits. */
+  readonly until: (what: string, fits: (told: Told) => boolean) => Promise<Told>
+  readonly call: (verb: string, payload?: object) => Promise<unknown>
+  readonly status: () => Promise<Status>
+  /** kill -9, at once. */
+  readonly kill: () => Promise<void>
+  /** As Ctrl-C would. */
+  readonly stop: () => Promise<void>
+}
+
+const START_MS = 60_000
+const WAIT_MS = 90_000
+
+/** A folder for one world, gone after the work. */
+export const withHome = async <T>(work: (home: string) => Promise<T>): Promise<T> => {
+  const home = mkdtempSync(join(tmpdir(), 'qm-home-'))
+  try {
+    return await work(home)
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+}
+
+/** `quartermaster up` as a process of its own, ready to be asked and to be killed. */
+export const startUp = async (home: string, ...args: readonly string[]): Promise<Up> => {
+  const { NATS_URL: _, ...env } = process.env
+  const child = spawn(process.execPath, ['src/main.ts', 'up', ...args], {
+    env: { ...env, QUARTERMASTER_HOME: home, NATS_SERVER_BIN: natsBinary() },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const chunks: string[] = []
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
+  const output = (): string => chunks.join('')
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const connection = await connectionOf(home, child, output)
+  const nc = await connect({
+    ...connectionOptions(connection.url, connection.seedFile),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+  })
+  const told: Told[] = []
+  const waiting = new Set<(event: Told) => void>()
+  nc.subscribe(`qm.${connection.cluster}.evt.>`, {
+    callback: (error, message) => {
+      if (error) return
+      const event = message.json<CloudEvent>()
+      const one = { fact: factOf(event), data: event.data, id: event.id }
+      told.push(one)
+      for (const hear of waiting) hear(one)
+    },
+  })
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await exited
+    await nc.close()
+  }
+  return {
+    child,
+    connection,
+    nc,
+    told,
+    output,
+    until: (what, fits) => {
+      const known = told.find(fits)
+      if (known) return Promise.resolve(known)
+      return new Promise((resolve, reject) => {
+        const hear = (event: Told): void => {
+          if (!fits(event)) return
+          clearTimeout(late)
+          waiting.delete(hear)
+          resolve(event)
+        }
+        const late = setTimeout(
+          () =>
+            reject(new Error(`${what} did not happen; told was ${JSON.stringify(told.slice(-8))}\n${output().slice(-2_000)}`)),
+          WAIT_MS,
+        )
+        waiting.add(hear)
+      })
+    },
+    call: async (verb, payload = {}) =>
+      (await nc.request(subjects(connection.cluster).call('cluster', verb), JSON.stringify(payload), { timeout: 10_000 })).json(),
+    status: async () => (await nc.request(subjects(connection.cluster).ask('state'), '{}', { timeout: 10_000 })).json<Status>(),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
+}
+
+/** The connection file is written when the system serves; an older one belongs to the process before. */
+const connectionOf = async (home: string, child: ChildProcess, output: () => string): Promise<Connection> => {
+  for (const until = performance.now() + START_MS; performance.now() < until; ) {
+    const known = readConnection(home)
+    if (known && known.pid === child.pid) return known
+    if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${output()}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`up is not ready after ${START_MS} ms:\n${output()}`)
+}
+
+/** A request to the simulated cluster's API, by the kubeconfig that `up` wrote. */
+export const world = async (home: string, path: string): Promise<unknown> => {
+  const { clusters } = JSON.parse(readFileSync(join(home, 'kubeconfig'), 'utf8')) as {
+    clusters: [{ cluster: { server: string } }]
+  }
+  const [url, token] = clusters[0].cluster.server.split('/with-token/')
+  const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })
+  return response.json()
+}
