@@ -68,6 +68,8 @@ type Draft = {
   readonly tdel?: readonly string[]
 }
 
+type Ending = { readonly output: unknown } | { readonly error: { readonly message: string } }
+
 /** Completions ride on the next commit, but not longer than this: their keys allow a repeat. */
 const FLUSH_MS = 50
 const SEND_AGAIN_MS = 500
@@ -297,27 +299,29 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     }
   }
 
-  const ended = (intent: Open, ending: { readonly output: unknown } | { readonly error: { readonly message: string } }): void => {
+  const ended = (intent: Open, ending: Ending): void => {
     const failed = 'error' in ending
-    if (intent.kind === 'action' && !failed) return finish(intent.key)
-    enqueued(async () => {
-      if (!current?.open.has(intent.key)) return
-      const type = `xstate.${failed ? 'error' : 'done'}.actor.${intent.ref}`
-      const draft = {
-        ev: stamped({ type, actorId: intent.ref, ...ending }),
-        cmd: intent.key,
-        cause: intent.key,
-        corr: intent.corr,
-        trace: intent.trace,
-        done: [intent.key],
-      }
-      if (intent.kind === 'invoke' && (await advance(draft))) return
-      if (!failed) return finish(intent.key)
-      const { message } = ending.error
-      const fact = { type: `${self.type}.EffectParked`, id: self.id, effect: intent.name, key: intent.key, error: message }
-      log.error({ actor: name, key: intent.key, effect: intent.name, error: message }, 'effect failed for good and is parked')
-      await commit({ ...draft, ev: stamped({ type: '$fx.parked', key: intent.key, error: message }), done: [], em: [fact] })
-    })
+    if (intent.kind === 'action' && !failed) finish(intent.key)
+    else enqueued(() => conclude(intent, ending))
+  }
+  const conclude = async (intent: Open, ending: Ending): Promise<void> => {
+    const failed = 'error' in ending
+    if (!current?.open.has(intent.key)) return
+    const type = `xstate.${failed ? 'error' : 'done'}.actor.${intent.ref}`
+    const draft = {
+      ev: stamped({ type, actorId: intent.ref, ...ending }),
+      cmd: intent.key,
+      cause: intent.key,
+      corr: intent.corr,
+      trace: intent.trace,
+      done: [intent.key],
+    }
+    if (intent.kind === 'invoke' && (await advance(draft))) return
+    if (!failed) return finish(intent.key)
+    const { message } = ending.error
+    const fact = { type: `${self.type}.EffectParked`, id: self.id, effect: intent.name, key: intent.key, error: message }
+    log.error({ actor: name, key: intent.key, effect: intent.name, error: message }, 'effect failed for good and is parked')
+    await commit({ ...draft, ev: stamped({ type: '$fx.parked', key: intent.key, error: message }), done: [], em: [fact] })
   }
 
   const finish = (key: string): void => {

@@ -9,15 +9,15 @@ import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
 import type { KubernetesObject, Pod, Resource } from '../../src/events/kubernetes.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import { type KindMeta, Superseded } from '../../src/ports.ts'
+import { type NatsForTest, natsForTest } from '../nats.ts'
 import { json, line, list, pod as rawPod, scriptedApi } from './kubernetes/scripted-api.ts'
-import { natsProcess } from './nats-process.ts'
 
 const CLUSTER = 'demo'
-let nats: Awaited<ReturnType<typeof natsProcess>>
+let nats: NatsForTest
 let js: JetStreamClient
 let jsm: JetStreamManager
 beforeAll(async () => {
-  nats = await natsProcess()
+  nats = await natsForTest()
   js = nats.nc.jetstream({ timeout: 1_000 })
   jsm = await nats.nc.jetstreamManager({ timeout: 1_000 })
 })
@@ -212,10 +212,10 @@ test('objects: writer and reader go on after the server was killed', async () =>
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   await using reader = reading()
   await eventually(() => expect(reader.isReady()).toBe(true))
-  await nats.kill()
+  const again = nats.crash()
   await store.changed({ type: 'MODIFIED', object: pod('a', '11') }, '11')
   await store.changed({ type: 'DELETED', object: pod('b', '12') }, '12')
-  nats.restart()
+  await again
   await store.flush()
   await vi.waitFor(() => expect(Object.fromEntries(reader.objects)).toEqual({ a: '11' }), { timeout: 10_000 })
   await store.close()

@@ -62,6 +62,7 @@ export const memoryJournal = (): MemoryJournal => {
     follow: async function* (after, signal) {
       for (let at = after; !signal.aborted; ) {
         for (; at < entries.length; at++) yield entries[at] as Entry
+        if (signal.aborted) return
         await new Promise<void>((resolve) => {
           woken.add(resolve)
           signal.addEventListener('abort', () => resolve(), { once: true })

@@ -20,6 +20,7 @@ import type { Figures, PlannerData } from './planner.ts'
 const PLANS_MS = 7 * 24 * 3_600_000
 /** Nothing disruptive is decided on a picture older than this. */
 const FRESH_MS = 15_000
+const DEADLINE_MS = 5_000
 /** How long a request waits for the model to be complete and fresh. */
 const PATIENCE_MS = 30_000
 
@@ -29,6 +30,10 @@ const prices = Prices.parse({})
 const resources = Object.keys(streamedKinds) as Resource[]
 
 const model = createModel()
+/** Objects that the model could not take, and why. */
+const leftOut = new Map<string, string>()
+const keyOf = (resource: Resource, namespace: string | undefined, name: string): string =>
+  `${resource}/${namespace === undefined ? '' : `${namespace}/`}${name}`
 const metas = new Map<Resource, KindMeta>()
 let isRead = false
 let newest: { readonly id: string; readonly hash: string; readonly madeAt: string; readonly plan: Plan } | undefined
@@ -48,14 +53,20 @@ void readObjects(
   resources,
   {
     onObject: (resource, object) => {
+      const name = keyOf(resource, object.metadata.namespace, object.metadata.name)
       try {
         model.apply(resource, object)
+        leftOut.delete(name)
       } catch (error) {
-        // A quantity or selector that is none: an object that the scheduler could not read either.
-        report(`${resource} ${object.metadata.namespace ?? ''}/${object.metadata.name} is left out: ${(error as Error).message}`)
+        // A quantity or selector that is none. Its room would look free, so nothing is planned while it is there.
+        leftOut.set(name, (error as Error).message)
+        report(`${name} can not be read: ${(error as Error).message}`)
       }
     },
-    onDeleted: model.remove,
+    onDeleted: (resource, namespace, name) => {
+      leftOut.delete(keyOf(resource, namespace, name))
+      model.remove(resource, namespace, name)
+    },
     onReady: () => {
       isRead = true
     },
@@ -76,7 +87,9 @@ const obstacle = (): string | undefined => {
     return meta?.state !== 'streaming' || Date.now() - meta.observedAt > FRESH_MS
   })
   if (stale) return `${stale} are not streaming (${metas.get(stale)?.state ?? 'never listed'})`
-  return isRead ? undefined : 'the objects are still being read'
+  if (!isRead) return 'the objects are still being read'
+  for (const [name, reason] of leftOut) return `${name} can not be read: ${reason}`
+  return undefined
 }
 
 const readiness = async (): Promise<void> => {
@@ -137,7 +150,12 @@ const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
   plan: async ({ avoid }: { avoid: readonly string[] }): Promise<Planned> => {
     await readiness()
     const startedAt = performance.now()
-    const plan = planGreedy(model, policy, prices, { now: Date.now(), avoid, elapsed: () => performance.now() - startedAt })
+    const plan = planGreedy(model, policy, prices, {
+      now: Date.now(),
+      avoid,
+      elapsed: () => performance.now() - startedAt,
+      deadlineMs: DEADLINE_MS,
+    })
     const record = await kept(plan)
     return { summary: summaryOf(record), wave: [...firstWave(plan)] }
   },

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest'
+import { Conflict, type Entry, type Journal } from '../../src/runtime/journal.ts'
+import type { Commit } from '../../src/runtime/types.ts'
+
+export const commitOf = (n: number, more: Partial<Commit> = {}): Commit => ({
+  f: 1,
+  n,
+  mv: 1,
+  sv: 1,
+  own: 'test',
+  nonce: `${n}-${Math.random()}`,
+  ts: n,
+  cmd: `cmd-${n}`,
+  corr: 'corr',
+  ev: { type: 'test.Event' },
+  to: 'state',
+  p: {},
+  fx: [],
+  done: [],
+  tdel: [],
+  tset: [],
+  em: [],
+  ...more,
+})
+
+const all = async <T>(items: AsyncIterable<T>): Promise<readonly T[]> => {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+const refusal = {
+  f: 1 as const,
+  refused: { type: 'worker', verb: 'Explode', reason: 'no such verb' },
+  own: 'test',
+  ts: 1,
+  cmd: 'bad-1',
+}
+
+/** What every journal promises, the one in memory and the real one. */
+export const journalContract = (name: string, open: () => Promise<Journal>): void => {
+  describe(`journal, ${name}`, () => {
+    test('keeps the commits of each actor apart and in order, whatever is in their ids', async () => {
+      const journal = await open()
+      const odd = { type: 'worker', id: 'a.b*>_= ü/1' }
+      const plain = { type: 'worker', id: 'plain' }
+      const first = await journal.append(odd, commitOf(1), 0)
+      await journal.append(plain, commitOf(1), 0)
+      await journal.append(odd, commitOf(2), first)
+      expect((await all(journal.read(odd))).map(({ commit, actor }) => [actor.id, commit.n])).toEqual([
+        [odd.id, 1],
+        [odd.id, 2],
+      ])
+      expect((await journal.last(plain))?.commit.n).toBe(1)
+      expect((await all(journal.readAll(0))).map(({ id, record }) => [id, 'n' in record && record.n])).toEqual([
+        [odd.id, 1],
+        ['plain', 1],
+        [odd.id, 2],
+      ])
+    })
+
+    test('refuses an append that expects another end than there is', async () => {
+      const journal = await open()
+      const actor = { type: 'worker', id: 'one' }
+      const seq = await journal.append(actor, commitOf(1), 0)
+      await expect(journal.append(actor, commitOf(2), 0)).rejects.toThrow(Conflict)
+      await expect(journal.append(actor, commitOf(2), seq + 7)).rejects.toThrow(Conflict)
+      await journal.append(actor, commitOf(2), seq)
+      expect((await journal.last(actor))?.commit.n).toBe(2)
+    })
+
+    test('an actor that never was has no last commit and nothing to read', async () => {
+      const journal = await open()
+      expect(await journal.last({ type: 'worker', id: 'nobody' })).toBeUndefined()
+      expect(await all(journal.read({ type: 'worker', id: 'nobody' }))).toEqual([])
+      expect(await all(journal.readAll(0))).toEqual([])
+    })
+
+    test('keeps what was refused at the door once, beside the actors', async () => {
+      const journal = await open()
+      await journal.refuse(refusal)
+      await journal.refuse(refusal)
+      const entries = await all(journal.readAll(0))
+      expect(entries.map(({ type, id, record }) => [type, id, 'refused' in record && record.refused.verb])).toEqual([
+        ['worker', undefined, 'Explode'],
+      ])
+    })
+
+    test('follows what is there and what comes, from a position on', async () => {
+      const journal = await open()
+      const actor = { type: 'worker', id: 'one' }
+      const first = await journal.append(actor, commitOf(1), 0)
+      const second = await journal.append(actor, commitOf(2), first)
+      const stop = new AbortController()
+      const followed: Entry[] = []
+      const following = (async () => {
+        for await (const entry of journal.follow(first, stop.signal)) if (followed.push(entry) === 2) stop.abort()
+      })()
+      await journal.append(actor, commitOf(3), second)
+      await following
+      expect(followed.map(({ record }) => 'n' in record && record.n)).toEqual([2, 3])
+    })
+  })
+}
