@@ -3,7 +3,7 @@ import type { Planned, Verified } from './events/evictor.ts'
 import type { KubernetesObject, Node, Pod, Resource } from './events/kubernetes.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
-export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
+type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
 export type NodeRef = { readonly name: string; readonly uid: string }
 
 /** A power over the Kubernetes API, as SelfSubjectAccessReview asks for it. `group` is '' for the core group. */

@@ -20,7 +20,7 @@ export const connectionOptions = (url: string, seedFile?: string): ConnectionOpt
 })
 
 /** Connects to the running system: NATS_URL (with QUARTERMASTER_CLUSTER), else what `up` wrote under QUARTERMASTER_HOME. */
-export const openSession = async (env: NodeJS.ProcessEnv = process.env): Promise<Session> => {
+const openSession = async (env: NodeJS.ProcessEnv = process.env): Promise<Session> => {
   const home = homeFolder(env)
   const known = readConnection(home)
   const url = env['NATS_URL'] ?? known?.url

@@ -22,7 +22,7 @@ export const statusCommand = (program: Command): void => {
 }
 
 /** The status for people. */
-export const statusText = (status: Status): string => {
+const statusText = (status: Status): string => {
   const { actors, missingPowers } = status
   const listed = actors
     .slice(0, MOST_ACTORS)

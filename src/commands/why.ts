@@ -14,7 +14,7 @@ export type PlannedFor = {
   readonly node?: string
   readonly to?: string
 }
-export type Why = {
+type Why = {
   readonly about: { readonly kind: string; readonly name: string }
   readonly facts: readonly Fact[]
   readonly departures: readonly Departure[]
@@ -43,7 +43,7 @@ export const whyCommand = (program: Command): void => {
 }
 
 /** @throws UserError when it names no kind that can be asked about */
-export const aboutOf = (what: string): { readonly kind: 'node' | 'pod'; readonly name: string } => {
+const aboutOf = (what: string): { readonly kind: 'node' | 'pod'; readonly name: string } => {
   const [kind = '', ...rest] = what.split('/')
   const name = rest.join('/')
   if (kind === 'node' && rest.length === 1 && name !== '') return { kind, name }
@@ -52,7 +52,7 @@ export const aboutOf = (what: string): { readonly kind: 'node' | 'pod'; readonly
 }
 
 /** The answer for people: what is planned, what happened, where the pods went. */
-export const whyText = ({ about, facts, departures, plan }: Why): string => {
+const whyText = ({ about, facts, departures, plan }: Why): string => {
   const parts = [plan ? plannedText(plan) : '', factsText(facts), departuresText(departures)].filter((part) => part !== '')
   const name = `${about.kind}/${printable(about.name)}`
   return parts.length === 0 ? `Nothing was decided about ${name}.\n` : `${styleText('bold', name)}\n\n${parts.join('\n')}`

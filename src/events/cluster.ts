@@ -4,7 +4,7 @@ import { z } from 'zod'
 const Nothing = z.strictObject({})
 /** `rollback`: running actions give back what they took. `finish`: those admitted before go on. */
 export const BrakePolicy = z.enum(['rollback', 'finish'])
-export const Hold = z.strictObject({ policy: BrakePolicy.default('rollback'), reason: z.string().max(500).optional() })
+const Hold = z.strictObject({ policy: BrakePolicy.default('rollback'), reason: z.string().max(500).optional() })
 
 export const MissingPower = z.object({ actor: z.string(), power: z.string() })
 export type MissingPower = z.infer<typeof MissingPower>

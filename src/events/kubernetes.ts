@@ -29,7 +29,7 @@ export const ObjectMeta = z.object({
 })
 export type ObjectMeta = z.infer<typeof ObjectMeta>
 
-export const LabelSelectorRequirement = z.object({
+const LabelSelectorRequirement = z.object({
   key: z.string(),
   operator: z.string(),
   values: z.array(z.string()).optional(),
@@ -51,7 +51,7 @@ export const Toleration = z.object({
 })
 export type Toleration = z.infer<typeof Toleration>
 
-export const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional() })
+const Condition = z.object({ type: z.string(), status: z.string(), reason: z.string().optional() })
 
 export const Node = z.object({
   kind: z.literal('Node'),
@@ -94,7 +94,7 @@ const PodAffinity = z.object({
   requiredDuringSchedulingIgnoredDuringExecution: z.array(PodAffinityTerm).optional(),
 })
 
-export const Affinity = z.object({
+const Affinity = z.object({
   nodeAffinity: z
     .object({
       requiredDuringSchedulingIgnoredDuringExecution: z.object({ nodeSelectorTerms: z.array(NodeSelectorTerm) }).optional(),
@@ -103,9 +103,9 @@ export const Affinity = z.object({
   podAffinity: PodAffinity.optional(),
   podAntiAffinity: PodAffinity.optional(),
 })
-export type Affinity = z.infer<typeof Affinity>
+type Affinity = z.infer<typeof Affinity>
 
-export const TopologySpreadConstraint = z.object({
+const TopologySpreadConstraint = z.object({
   maxSkew: z.number(),
   topologyKey: z.string(),
   whenUnsatisfiable: z.string(),

@@ -12,7 +12,7 @@ export const failureOf = (error: unknown): Failure => {
 }
 
 /** The world took longer than the effect allows. */
-export class TimedOut extends Error {
+class TimedOut extends Error {
   override name = 'TimedOut'
 }
 

@@ -24,7 +24,7 @@ export type Book = {
   readonly open: ReadonlyMap<string, Open>
   readonly timers: ReadonlyMap<string, Timer>
   /** Ids of commands already decided, with the time of the decision. */
-  readonly cmds: ReadonlyMap<string, number>
+  readonly cmds: Map<string, number>
 }
 
 /** How long a command id is remembered: what COMMANDS keeps (24 h) and a margin. */
@@ -33,7 +33,8 @@ export const REMEMBERED_MS = 25 * 3_600_000
 export const INIT = 'xstate.init'
 
 /**
- * The book after one more commit.
+ * The book after one more commit. It takes over the map of command ids from the book before, which is then of no use:
+ * copying thousands of ids at every command would cost more than all the rest.
  * @param state the state after it, where it is known already; otherwise the recorded patch is applied
  * @throws Corrupt when a commit is missing before it
  */
@@ -81,9 +82,8 @@ const timed = (before: Book['timers'] = new Map(), { tdel, tset }: Commit): Book
   return timers
 }
 
-const remembered = (before: Book['cmds'] = new Map(), { cmd, ext, ts }: Commit): Book['cmds'] => {
-  if (!ext) return before
-  const cmds = new Map(before)
+const remembered = (cmds: Map<string, number> = new Map(), { cmd, ext, ts }: Commit): Map<string, number> => {
+  if (!ext) return cmds
   for (const [id, at] of cmds) {
     if (ts - at <= REMEMBERED_MS) break // in order of time: the rest is younger
     cmds.delete(id)

@@ -23,7 +23,7 @@ export type Licence = {
 }
 
 /** A licence is good for this long after the request that renewed it was sent. */
-export const LICENCE_MS = 3_000
+const LICENCE_MS = 3_000
 const RENEW_MS = 1_000
 
 /**

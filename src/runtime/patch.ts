@@ -1,5 +1,4 @@
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
-export type Path = readonly (string | number)[]
+type Path = readonly (string | number)[]
 
 /** What changed from one JSON value to the next, down to the changed path. Null is a value; what is gone is listed. */
 export type Patch = { readonly set?: readonly (readonly [Path, unknown])[]; readonly del?: readonly Path[] }

@@ -111,7 +111,7 @@ export type EffectsOf<M extends AnyStateMachine> = {
 }
 
 /** `schema` is the payload without `type` and `at`. `command`: may come from outside, under the verb after the dot. */
-export type EventDef = {
+type EventDef = {
   readonly schema: z.ZodType
   readonly v: number
   readonly command?: true

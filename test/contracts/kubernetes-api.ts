@@ -65,7 +65,7 @@ export const podSpec = {
   terminationGracePeriodSeconds: 1,
   containers: [{ name: 'main', image: 'main', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
 }
-export const deployment = (name: string, replicas: number) => ({
+const deployment = (name: string, replicas: number) => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name },

@@ -18,7 +18,7 @@ type Context = { readonly node: string; readonly rounds: number; readonly odd?: 
 type Fact = { readonly type: 'worker.NodeEmptied'; readonly node: string }
 
 /** Cordons, evicts, cools down: three effects, a timer, a fact and a child. */
-export const worker = setup({
+const worker = setup({
   types: { context: {} as Context, events: {} as Event, emitted: {} as Fact },
   actors: {
     cordon: invoked<void, { readonly node: string }>(),
@@ -95,7 +95,7 @@ const helper = setup({
   },
 })
 
-export type Call = { readonly effect: string; readonly key: string; readonly attempt: number }
+type Call = { readonly effect: string; readonly key: string; readonly attempt: number }
 export const self = { type: 'worker', id: 'one' }
 
 /** What an effect does to the world in a test; the default succeeds at once. */

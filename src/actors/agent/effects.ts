@@ -11,7 +11,7 @@ const powersFor = (resource: Resource): readonly Power[] =>
 export const agentPowers: readonly Power[] = resources.flatMap(powersFor)
 
 /** Keeps one kind's objects somewhere: a listener that knows where a reading before it ended. */
-export type KindStore = ReflectorListener & {
+type KindStore = ReflectorListener & {
   readonly watermark: string | undefined
   /** Aborts when it can keep no more; the reason says why. */
   readonly lost: AbortSignal

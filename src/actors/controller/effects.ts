@@ -18,7 +18,7 @@ export const controllerPowers: readonly Power[] = [
 ]
 
 /** Says which action cordoned the node: only that action takes the cordon back. */
-export const CORDONED_BY = 'quartermaster.dev/cordoned-by'
+const CORDONED_BY = 'quartermaster.dev/cordoned-by'
 
 const REQUEST_MS = 10_000
 const patiently = { attempts: 3, backoffMs: 500, on: ['Unavailable', 'TimedOut'] }

@@ -74,7 +74,7 @@ const keep = async (
       // No answer: nobody else can take it either while NATS is away, and the licence holds disruptive work back.
       const entry = await kv.get(type).catch(() => undefined)
       if (entry === undefined) continue
-      if (!entry || entry.operation !== 'PUT' || holders.decode(entry.value).own !== own)
+      if (entry?.operation !== 'PUT' || holders.decode(entry.value).own !== own)
         return lost.abort(new Error(`the lease of ${type} was taken`))
       revision = entry.revision
     }
