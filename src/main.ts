@@ -29,6 +29,7 @@ try {
 } catch (error) {
   const { message, stack } = error as Error
   const debug = program.opts<{ debug?: boolean }>().debug === true || process.env['DEBUG'] !== undefined
-  process.stderr.write(`quartermaster: ${debug || !(error instanceof UserError) ? (stack ?? message) : message}\n`)
+  const hint = error instanceof UserError ? '' : ' (--debug shows where)'
+  process.stderr.write(`quartermaster: ${debug ? (stack ?? message) : `${message}${hint}`}\n`)
   process.exitCode = 2
 }

@@ -61,9 +61,13 @@ const brakeHeld = emit<Context, DoneActorEvent<BrakeReport>, undefined, ClusterE
 }))
 const brakeReleased = emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.BrakeReleased' })
 
-const tellEvictor = (execute: boolean) => ({
+/** In the state active, and without the brake, plans are carried out. */
+const tellEvictor = (isActive: boolean) => ({
   type: 'tell' as const,
-  params: ({ context }: { context: Context }) => ({ to: `evictor/${context.id}`, event: { type: 'evictor.SetMode', execute } }),
+  params: ({ context }: { context: Context }) => ({
+    to: `evictor/${context.id}`,
+    event: { type: 'evictor.SetMode', execute: isActive && !context.braked },
+  }),
 })
 const tellController = (verb: 'Pause' | 'Retire' | 'Resume', policy?: 'rollback' | 'finish') => ({
   type: 'tell' as const,
@@ -91,7 +95,10 @@ export const cluster = setup({
     awaitBrake: invoked<BrakeReport, Record<string, never>>(),
   },
   actions: { tell },
-  guards: { disconnecting: stateIn({ phase: { connected: { automating: 'disconnecting' } } }) },
+  guards: {
+    active: stateIn({ phase: { connected: { automating: 'active' } } }),
+    disconnecting: stateIn({ phase: { connected: { automating: 'disconnecting' } } }),
+  },
 }).createMachine({
   id: 'cluster',
   type: 'parallel',
@@ -209,9 +216,9 @@ export const cluster = setup({
               {
                 guard: ({ event }) => event.policy === 'finish',
                 target: 'finish',
-                actions: [assign({ braked: true }), brakeRequested],
+                actions: [assign({ braked: true }), brakeRequested, tellEvictor(false)],
               },
-              { target: 'rollback', actions: [assign({ braked: true }), brakeRequested] },
+              { target: 'rollback', actions: [assign({ braked: true }), brakeRequested, tellEvictor(false)] },
             ],
           },
         },
@@ -220,10 +227,14 @@ export const cluster = setup({
           initial: 'requested',
           entry: tellController('Pause', 'rollback'),
           on: {
-            'cluster.Release': {
-              target: 'released',
-              actions: [assign({ braked: false }), brakeReleased, tellController('Resume')],
-            },
+            'cluster.Release': [
+              {
+                guard: 'active',
+                target: 'released',
+                actions: [assign({ braked: false }), brakeReleased, tellController('Resume'), tellEvictor(true)],
+              },
+              { target: 'released', actions: [assign({ braked: false }), brakeReleased, tellController('Resume')] },
+            ],
           },
           states: {
             requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },
@@ -234,10 +245,14 @@ export const cluster = setup({
           initial: 'requested',
           entry: tellController('Pause', 'finish'),
           on: {
-            'cluster.Release': {
-              target: 'released',
-              actions: [assign({ braked: false }), brakeReleased, tellController('Resume')],
-            },
+            'cluster.Release': [
+              {
+                guard: 'active',
+                target: 'released',
+                actions: [assign({ braked: false }), brakeReleased, tellController('Resume'), tellEvictor(true)],
+              },
+              { target: 'released', actions: [assign({ braked: false }), brakeReleased, tellController('Resume')] },
+            ],
           },
           states: {
             requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },

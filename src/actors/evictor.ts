@@ -1,6 +1,5 @@
-import { assign, enqueueActions, setup } from 'xstate'
-import type { ActionOutcome } from '../events/controller.ts'
-import type { Candidate, EvictorEvent, EvictorFact, Planned, Verified } from '../events/evictor.ts'
+import { and, assign, enqueueActions, setup } from 'xstate'
+import type { Candidate, EvictorEvent, EvictorFact, Leftover, Planned, Verified } from '../events/evictor.ts'
 import { invoked, tell } from '../runtime/intent.ts'
 
 type Context = {
@@ -52,16 +51,49 @@ const orderDeletion = (context: Context, drain: string, { node, uid }: Candidate
   },
 })
 
-/** What the end of an action means for everyone else. */
+const orderUncordon = (cluster: string, id: string, { node, uid, action }: Leftover) => ({
+  to: `controller/${cluster}`,
+  event: { type: 'controller.UncordonNode', id, nodeName: node, nodeUid: uid, action },
+})
+
 const factOf = (plan: string, { verb, nodeName: node, outcome, reason = '', evicted = 0 }: Ended): EvictorFact => {
   if (outcome === 'failed' || outcome === 'refused') return { type: 'evictor.NodeKept', plan, node, reason }
   return verb === 'DrainNode' && outcome === 'done'
     ? { type: 'evictor.NodeEmptied', plan, node, evicted }
     : { type: 'evictor.NodeRemoved', plan, node }
 }
-const succeeded = ({ outcome }: Pick<ActionOutcome, 'outcome'>): boolean => outcome === 'done'
+
+/** What the end of an action brings: a fact, and an order for the node: deletion, or to be given back. */
+const conclusion = (context: Context, event: Ended, mayDelete: boolean) => {
+  const left = without(context.running, event.action)
+  const candidate = context.wave.find(({ node }) => node === event.nodeName)
+  const isEmptied = event.verb === 'DrainNode' && event.outcome === 'done'
+  const isStranded = event.verb === 'DeleteNode' && (event.outcome === 'failed' || event.outcome === 'refused')
+  const common = { fact: factOf(context.plan, event), avoid: avoided(context, event) }
+  if (!candidate || !(isEmptied || isStranded)) return { ...common, running: left, orders: [] }
+  if (isEmptied && mayDelete)
+    return {
+      ...common,
+      running: { ...left, [deletionId(event.action)]: event.nodeName },
+      orders: [orderDeletion(context, event.action, candidate)],
+    }
+  const action = event.action.replace(/\.delete$/, '')
+  const { node, uid } = candidate
+  return { ...common, running: left, orders: [orderUncordon(context.cluster, `${action}.uncordon`, { node, uid, action })] }
+}
+const unheard = ({ plan, running }: Context): readonly EvictorFact[] =>
+  Object.values(running).map((node) => ({
+    type: 'evictor.NodeKept',
+    plan,
+    node,
+    reason: 'the controller did not say how it ended',
+  }))
 
 const DRAIN_SECONDS = 600
+/** The longest that a wave can take: a drain, the time it is given over, and a deletion. */
+const WAVE_MS = 1_200_000
+/** Rolling back takes seconds. */
+const WITHDRAWAL_MS = 60_000
 /** A node that would not go is left alone for so long. */
 const AVOID_MS = 600_000
 
@@ -85,14 +117,13 @@ export const evictor = setup({
     verify: invoked<Verified, { readonly plan: string; readonly nodes: readonly string[] }>(),
   },
   actions: { tell },
-  delays: { cycle: 10_000, settle: 3_000, retry: 1_000 },
+  delays: { cycle: 10_000, settle: 3_000, retry: 1_000, wave: WAVE_MS, withdrawal: WITHDRAWAL_MS },
   guards: {
     toBeDone: ({ context, event }) => context.execute && (event as unknown as { output: Planned }).output.wave.length > 0,
-    isLast: ({ context, event }) => {
-      const ended = event as Ended
-      const goesOn = ended.verb === 'DrainNode' && succeeded(ended)
-      return !goesOn && Object.keys(without(context.running, ended.action)).length === 0
-    },
+    isLast: ({ context, event }) => Object.keys(conclusion(context, event as Ended, true).running).length === 0,
+    isLastWithdrawn: ({ context, event }) => Object.keys(conclusion(context, event as Ended, false).running).length === 0,
+    isKnown: ({ context, event }) => context.running[(event as Ended).action] !== undefined,
+    isForbidden: ({ event }) => event.type === 'evictor.SetMode' && !event.execute,
   },
 }).createMachine({
   id: 'evictor',
@@ -127,15 +158,20 @@ export const evictor = setup({
             guard: 'toBeDone',
             target: 'verifying',
             actions: enqueueActions(({ enqueue, event, context }) => {
-              const { summary, wave } = event.output
+              const { summary, wave, leftover } = event.output
               if (summary.hash !== context.told) enqueue.emit({ type: 'evictor.PlanMade', ...summary })
+              for (const each of leftover)
+                enqueue({ type: 'tell', params: orderUncordon(context.cluster, `${summary.plan}.${each.node}`, each) })
               enqueue.assign({ plan: summary.plan, told: summary.hash, wave })
             }),
           },
           {
             target: 'idle',
             actions: enqueueActions(({ enqueue, event, context }) => {
-              const { summary } = event.output
+              const { summary, leftover } = event.output
+              if (context.execute)
+                for (const each of leftover)
+                  enqueue({ type: 'tell', params: orderUncordon(context.cluster, `${summary.plan}.${each.node}`, each) })
               if (summary.hash === context.told) return
               enqueue.emit({ type: 'evictor.PlanMade', ...summary })
               enqueue.assign({ plan: summary.plan, told: summary.hash, wave: [] })
@@ -189,28 +225,77 @@ export const evictor = setup({
       },
     },
     executing: {
+      after: {
+        wave: {
+          target: 'settling',
+          actions: enqueueActions(({ enqueue, context }) => {
+            for (const fact of unheard(context)) enqueue.emit(fact)
+            enqueue.assign({ running: {} })
+          }),
+        },
+      },
+      on: {
+        'evictor.Pause': { actions: assign({ pausing: true }) },
+        'evictor.Resume': { actions: assign({ pausing: false }) },
+        'evictor.SetMode': [
+          { guard: 'isForbidden', target: 'withdrawing', actions: assign({ execute: false }) },
+          { actions: assign({ execute: true }) },
+        ],
+        'evictor.ActionEnded': [
+          {
+            guard: and(['isKnown', 'isLast']),
+            target: 'settling',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              const { fact, running, avoid, orders } = conclusion(context, event, true)
+              enqueue.emit(fact)
+              enqueue.assign({ running, avoid })
+              for (const params of orders) enqueue({ type: 'tell', params })
+            }),
+          },
+          {
+            guard: 'isKnown',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              const { fact, running, avoid, orders } = conclusion(context, event, true)
+              enqueue.emit(fact)
+              enqueue.assign({ running, avoid })
+              for (const params of orders) enqueue({ type: 'tell', params })
+            }),
+          },
+        ],
+      },
+    },
+    // No longer allowed: the controller rolls back what runs, and what was emptied already is given back.
+    withdrawing: {
+      after: {
+        withdrawal: {
+          target: 'idle',
+          actions: enqueueActions(({ enqueue, context }) => {
+            for (const fact of unheard(context)) enqueue.emit(fact)
+            enqueue.assign({ running: {} })
+          }),
+        },
+      },
       on: {
         'evictor.Pause': { actions: assign({ pausing: true }) },
         'evictor.Resume': { actions: assign({ pausing: false }) },
         'evictor.ActionEnded': [
           {
-            guard: 'isLast',
+            guard: and(['isKnown', 'isLastWithdrawn']),
             target: 'settling',
             actions: enqueueActions(({ enqueue, context, event }) => {
-              enqueue.emit(factOf(context.plan, event))
-              enqueue.assign({ running: {}, avoid: avoided(context, event) })
+              const { fact, running, avoid, orders } = conclusion(context, event, false)
+              enqueue.emit(fact)
+              enqueue.assign({ running, avoid })
+              for (const params of orders) enqueue({ type: 'tell', params })
             }),
           },
           {
+            guard: 'isKnown',
             actions: enqueueActions(({ enqueue, context, event }) => {
-              if (context.running[event.action] === undefined) return
-              enqueue.emit(factOf(context.plan, event))
-              const left = without(context.running, event.action)
-              const candidate = context.wave.find(({ node }) => node === event.nodeName)
-              if (event.verb === 'DeleteNode' || !succeeded(event) || !candidate)
-                return void enqueue.assign({ running: left, avoid: avoided(context, event) })
-              enqueue.assign({ running: { ...left, [deletionId(event.action)]: event.nodeName } })
-              enqueue({ type: 'tell', params: orderDeletion(context, event.action, candidate) })
+              const { fact, running, avoid, orders } = conclusion(context, event, false)
+              enqueue.emit(fact)
+              enqueue.assign({ running, avoid })
+              for (const params of orders) enqueue({ type: 'tell', params })
             }),
           },
         ],

@@ -24,6 +24,10 @@ export type DrainNode = z.infer<typeof DrainNode>
 export const DeleteNode = z.strictObject({ id, ...NodeIdentity, requester })
 export type DeleteNode = z.infer<typeof DeleteNode>
 
+/** Takes back the cordon that a drain left on a node which is not to be deleted after all. */
+const UncordonNode = z.strictObject({ id, ...NodeIdentity, action: id })
+export type UncordonNode = z.infer<typeof UncordonNode>
+
 const CancelAction = z.strictObject({ id })
 const Retire = z.strictObject({ policy: BrakePolicy })
 const Resume = z.strictObject({})
@@ -31,6 +35,9 @@ const Cancel = z.strictObject({ reason: z.string() })
 
 /** A pod meant by its UID; `owner` is the UID of what will replace it. */
 export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string; readonly owner?: string }
+
+/** The annotation that says which action cordoned a node: only for that action the cordon is taken back. */
+export const CORDONED_BY = 'quartermaster.dev/cordoned-by'
 
 /** How an action ended. `gone`: the node meant was no more, nothing was left to do. */
 export type ActionOutcome = {
@@ -56,6 +63,7 @@ export type ControllerEvent = At &
   (
     | ({ readonly type: 'controller.DrainNode' } & DrainNode)
     | ({ readonly type: 'controller.DeleteNode' } & DeleteNode)
+    | ({ readonly type: 'controller.UncordonNode' } & UncordonNode)
     | ({ readonly type: 'controller.CancelAction' } & z.infer<typeof CancelAction>)
     /** Accept nothing more, end when everything has ended. */
     | ({ readonly type: 'controller.Retire' } & z.infer<typeof Retire>)
@@ -67,6 +75,7 @@ export type ControllerEvent = At &
   )
 
 export type DrainEvent = At & (({ readonly type: 'drain-node.Cancel' } & z.infer<typeof Cancel>) | Done<EvictionOutcome> | Failed)
+export type EvictionEvent = { readonly type: 'eviction.Cancel'; readonly reason: string; readonly at: number }
 export type DeletionEvent = At & ({ readonly type: 'delete-node.Cancel' } & z.infer<typeof Cancel>)
 
 export type ControllerFact =
@@ -105,10 +114,12 @@ export type ControllerFact =
 export const controllerEvents = {
   'controller.DrainNode': { schema: DrainNode, v: 1, command: true },
   'controller.DeleteNode': { schema: DeleteNode, v: 1, command: true },
+  'controller.UncordonNode': { schema: UncordonNode, v: 1, command: true },
   'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
   'controller.Retire': { schema: Retire, v: 1 },
   'controller.Pause': { schema: Retire, v: 1 },
   'controller.Resume': { schema: Resume, v: 1 },
 } as const
 export const drainEvents = { 'drain-node.Cancel': { schema: Cancel, v: 1 } } as const
+export const evictionEvents = { 'eviction.Cancel': { schema: Cancel, v: 1 } } as const
 export const deletionEvents = { 'delete-node.Cancel': { schema: Cancel, v: 1 } } as const

@@ -24,8 +24,12 @@ export type PlanSummary = z.infer<typeof PlanSummary>
 export const Candidate = z.object({ node: z.string(), uid: z.string(), evictions: z.number(), hourlyCost: z.number() })
 export type Candidate = z.infer<typeof Candidate>
 
-/** A plan as the machine sees it: the summary and the nodes of its first wave. */
-export const Planned = z.object({ summary: PlanSummary, wave: z.array(Candidate) })
+/** A node that an earlier drain left cordoned, and that the plan does not want to empty any more. */
+const Leftover = z.object({ node: z.string(), uid: z.string(), action: z.string() })
+export type Leftover = z.infer<typeof Leftover>
+
+/** A plan as the machine sees it: the summary, the nodes of its first wave, and what is to be given back. */
+export const Planned = z.object({ summary: PlanSummary, wave: z.array(Candidate), leftover: z.array(Leftover) })
 export type Planned = z.infer<typeof Planned>
 
 export const Verified = z.object({

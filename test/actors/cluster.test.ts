@@ -91,11 +91,29 @@ describe('cluster', () => {
     })
   })
 
+  test('brake: the evictor is told to stop, and to go on after it; a promotion under the brake starts nothing', () => {
+    const hold = { type: 'cluster.Hold', policy: 'rollback' }
+    const release = { type: 'cluster.Release' }
+    const mode = (execute: boolean) => ['evictor.SetMode', { type: 'evictor.SetMode', execute }]
+    expect(story(connect, promote, powers).when(hold)).toMatchObject({
+      fx: [mode(false), ['controller.Pause', {}], ['awaitBrake', {}]],
+    })
+    expect(story(connect, promote, powers, hold).when(release)).toMatchObject({ fx: [['controller.Resume', {}], mode(true)] })
+    expect(story(connect, hold, promote).when(powers)).toMatchObject({ fx: [mode(false)] })
+    expect(story(connect, hold).when(promote)).toMatchObject({
+      fx: [
+        ['spawn controller/demo', { paused: true }],
+        ['checkPowers', {}],
+      ],
+    })
+  })
+
   test('brake: requested, then held when every process has stopped; released at any time', () => {
     const hold = { type: 'cluster.Hold', policy: 'rollback', reason: 'maintenance' }
     expect(story(connect).when(hold)).toMatchObject({
       facts: [{ type: 'cluster.BrakeRequested', policy: 'rollback', reason: 'maintenance' }],
       fx: [
+        ['evictor.SetMode', { execute: false }],
         ['controller.Pause', {}],
         ['awaitBrake', {}],
       ],

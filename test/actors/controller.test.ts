@@ -2,8 +2,12 @@ import { expect, test } from 'vitest'
 import { controller } from '../../src/actors/controller.ts'
 import { done, given } from '../given.ts'
 
-const children = { drainNode: { type: 'drain-node', id: 'ref' }, deleteNode: { type: 'delete-node', id: 'ref' } } as const
-const story = (...events: readonly { readonly type: string }[]) =>
+const children = {
+  uncordonNode: { type: 'uncordon-node', id: 'ref' },
+  drainNode: { type: 'drain-node', id: 'ref' },
+  deleteNode: { type: 'delete-node', id: 'ref' },
+} as const
+const story = (...events: readonly { readonly type: string; readonly policy?: string }[]) =>
   given(controller, { cluster: 'demo', paused: false }, children, ...events)
 const drain = {
   type: 'controller.DrainNode',
@@ -50,10 +54,23 @@ test('controller: under the brake nothing is admitted, and running actions are r
   })
 })
 
-test('controller: retired, it rolls back what runs and ends after the last', () => {
+test('controller: retired, it rolls back what runs, still gives back, and ends when nobody asks any more', () => {
   const retire = { type: 'controller.Retire', policy: 'rollback' }
-  expect(story().when(retire)).toMatchObject({ to: 'ended' })
-  expect(story(drain).when(retire)).toMatchObject({ to: 'retiring', fx: [['drain-node.Cancel', {}]] })
-  expect(story(drain, retire).when(drain)).toBe('refused')
-  expect(story(drain, retire).when(done('a1', { outcome: 'failed' }))).toMatchObject({ to: 'ended' })
+  const uncordon = { type: 'controller.UncordonNode', id: 'u1', nodeName: 'n2', action: 'a0' }
+  expect(story().when(retire)).toMatchObject({ to: { retiring: 'lingering' }, timers: [2_000] })
+  expect(story(drain).when(retire)).toMatchObject({ to: { retiring: 'waiting' }, fx: [['drain-node.Cancel', {}]] })
+  expect(story(drain, retire).when({ ...drain, id: 'a2', nodeName: 'n3' })).toMatchObject({
+    facts: [{ type: 'controller.ActionRefused', reason: 'the cluster leaves the phase automating' }],
+  })
+  expect(story(drain, retire).when(done('a1', { outcome: 'failed' }))).toMatchObject({ to: { retiring: 'lingering' } })
+  expect(story(retire).when(uncordon)).toMatchObject({ to: { retiring: 'waiting' }, fx: [['spawn uncordon-node/u1', {}]] })
+})
+
+test('controller: the brake does not hold back what gives something back', () => {
+  const uncordon = { type: 'controller.UncordonNode', id: 'u1', nodeName: 'n2', action: 'a0' }
+  const pause = { type: 'controller.Pause', policy: 'rollback' }
+  expect(story(pause).when(uncordon)).toMatchObject({
+    fx: [['spawn uncordon-node/u1', {}]],
+  })
+  expect(story(uncordon).when(pause)).toMatchObject({ fx: [] })
 })

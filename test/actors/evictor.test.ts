@@ -22,7 +22,7 @@ const wave = [
 type Event = { readonly type: string; readonly at?: number }
 const story = (...events: readonly Event[]) => given(evictor, { cluster: 'demo' }, {}, ...events)
 const execute = { type: 'evictor.SetMode', execute: true }
-const planned = done('0.evictor.planning', { summary, wave })
+const planned = done('0.evictor.planning', { summary, wave, leftover: [] })
 const verified = done('0.evictor.verifying', { nodes: ['n1', 'n2'], refused: [] })
 const ended = (action: string, verb: string, nodeName: string, outcome = 'done', at = 0) => ({
   type: 'evictor.ActionEnded',
@@ -100,6 +100,40 @@ test('evictor: paused in the middle of a wave, it lets the wave end and then sta
   )
   expect(pausing.state.value).toBe('paused')
   expect(pausing.when({ type: 'evictor.Resume' })).toMatchObject({ to: 'planning' })
+})
+
+test('evictor: told to stop in the middle of a wave, it gives back what was emptied and orders nothing more', () => {
+  const stop = { type: 'evictor.SetMode', execute: false }
+  const withdrawing = story(execute, planned, verified, stop)
+  expect(withdrawing.state.value).toBe('withdrawing')
+  expect(withdrawing.when(ended('p1.0', 'DrainNode', 'n1'))).toMatchObject({
+    to: 'withdrawing',
+    fx: [['controller.UncordonNode', { id: 'p1.0.uncordon', nodeName: 'n1', nodeUid: 'u1', action: 'p1.0' }]],
+  })
+  const last = story(execute, planned, verified, stop, ended('p1.0', 'DrainNode', 'n1', 'failed'))
+  expect(last.when(ended('p1.1', 'DrainNode', 'n2', 'failed'))).toMatchObject({ to: 'settling', fx: [] })
+})
+
+test('evictor: a node whose deletion is refused is given back', () => {
+  const emptied = story(execute, planned, verified, ended('p1.0', 'DrainNode', 'n1'))
+  expect(emptied.when(ended('p1.0.delete', 'DeleteNode', 'n1', 'refused'))).toMatchObject({
+    facts: [{ type: 'evictor.NodeKept', node: 'n1' }],
+    fx: [['controller.UncordonNode', { action: 'p1.0' }]],
+  })
+})
+
+test('evictor: a cordon that an earlier drain left, and that no plan wants, is taken back once it may act', () => {
+  const leftover = [{ node: 'n9', uid: 'u9', action: 'old.3' }]
+  const nothing = done('0.evictor.planning', { summary, wave: [], leftover })
+  expect(story(execute).when(nothing)).toMatchObject({
+    to: 'idle',
+    fx: [['controller.UncordonNode', { nodeName: 'n9', action: 'old.3' }]],
+  })
+  expect(story().when(nothing)).toMatchObject({ to: 'idle', fx: [] })
+})
+
+test('evictor: a controller that says nothing does not hold it for ever', () => {
+  expect(story(execute, planned).when(verified)).toMatchObject({ timers: [1_200_000] })
 })
 
 test('evictor: while its model is not ready it asks again; a failed plan is said', () => {

@@ -46,6 +46,8 @@ const refOf = ({ context }: { readonly context: Context }) => {
 const failureOf = (event: unknown) => (event as { readonly error: { readonly name: string; readonly message: string } }).error
 /** After a failed request to the world: ask again. */
 const RETRY_MS = 2_000
+/** An eviction's request takes ten seconds at most, three times. */
+const STOPPING_MS = 45_000
 /** Pods deleted by force at the deadline still need time to go. */
 const OVERTIME_MS = 120_000
 
@@ -73,8 +75,10 @@ export const drainNode = setup({
     // Evictions mind the deadline themselves; this ends a drain whose requests are not answered at all.
     expired: ({ context, event }) => Math.max(0, context.deadline + OVERTIME_MS - (event as { readonly at: number }).at),
     retry: RETRY_MS,
+    stopped: STOPPING_MS,
   },
   guards: {
+    noneLeaving: ({ context }) => Object.keys(context.leaving).length === 0,
     gone: ({ event }) => failureOf(event).name === 'Gone',
     hopeless: ({ event }) => failureOf(event).name === 'Refused',
     cordonedByUs: ({ context }) => context.node?.unschedulable === false,
@@ -180,9 +184,12 @@ export const drainNode = setup({
               {
                 guard: ({ event }) => event.output.outcome === 'failed',
                 target: '#drain-node.restoring',
-                actions: assign({
-                  reason: ({ context, event }) =>
-                    `pod ${context.leaving[event.actorId]}: ${event.output.reason ?? 'not evicted'}`,
+                actions: enqueueActions(({ enqueue, context, event }) => {
+                  enqueue.stopChild(event.actorId)
+                  enqueue.assign({
+                    leaving: without(context.leaving, event.actorId),
+                    reason: `pod ${context.leaving[event.actorId]}: ${event.output.reason ?? 'not evicted'}`,
+                  })
                 }),
               },
               {
@@ -205,13 +212,34 @@ export const drainNode = setup({
       },
     },
     restoring: {
-      entry: enqueueActions(({ enqueue, context }) => {
-        for (const child of Object.keys(context.leaving)) enqueue.stopChild(child)
-        enqueue.assign({ leaving: {} })
-      }),
-      initial: 'choosing',
+      initial: 'stopping',
       states: {
+        // What was asked of the world already is heard to its end; nothing new is asked.
+        stopping: {
+          entry: enqueueActions(({ enqueue, context }) => {
+            for (const child of Object.keys(context.leaving))
+              enqueue({
+                type: 'tell',
+                params: { to: `eviction/${child}`, event: { type: 'eviction.Cancel', reason: context.reason } },
+              })
+          }),
+          always: { guard: 'noneLeaving', target: 'choosing' },
+          after: { stopped: 'choosing' },
+          on: {
+            'xstate.done.actor.*': {
+              actions: enqueueActions(({ enqueue, context, event }) => {
+                enqueue.stopChild(event.actorId)
+                const gone = event.output.outcome === 'failed' ? 0 : 1
+                enqueue.assign({ leaving: without(context.leaving, event.actorId), evicted: context.evicted + gone })
+              }),
+            },
+          },
+        },
         choosing: {
+          entry: enqueueActions(({ enqueue, context }) => {
+            for (const child of Object.keys(context.leaving)) enqueue.stopChild(child)
+            enqueue.assign({ leaving: {} })
+          }),
           always: [{ guard: 'cordonedByUs', target: 'uncordoning' }, { target: '#drain-node.ended' }],
         },
         uncordoning: {

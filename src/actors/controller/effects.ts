@@ -1,10 +1,11 @@
-import type { PodRef } from '../../events/controller.ts'
+import { CORDONED_BY, type PodRef } from '../../events/controller.ts'
 import { controllerOf, type Pod } from '../../events/kubernetes.ts'
 import type { KubernetesWrites, Power } from '../../ports.ts'
 import type { EffectDef, EffectsOf } from '../../runtime/types.ts'
 import type { deleteNode } from './delete-node.ts'
 import type { drainNode, NodeBefore } from './drain-node.ts'
 import type { eviction } from './eviction.ts'
+import type { uncordonNode } from './uncordon-node.ts'
 
 /** What the controller needs of Kubernetes. */
 export const controllerPowers: readonly Power[] = [
@@ -16,9 +17,6 @@ export const controllerPowers: readonly Power[] = [
   { verb: 'delete', group: '', resource: 'pods' },
   { verb: 'create', group: '', resource: 'pods', subresource: 'eviction' },
 ]
-
-/** Says which action cordoned the node: only that action takes the cordon back. */
-const CORDONED_BY = 'quartermaster.dev/cordoned-by'
 
 const REQUEST_MS = 10_000
 const patiently = { attempts: 3, backoffMs: 500, on: ['Unavailable', 'TimedOut'] }
@@ -47,6 +45,26 @@ const readNode = (kubernetes: KubernetesWrites): EffectDef<{ readonly name: stri
   },
 })
 
+const uncordon = (
+  kubernetes: KubernetesWrites,
+): EffectDef<{ readonly name: string; readonly uid: string; readonly action: string }, void> => ({
+  reach: 'restoring',
+  idempotency: 'natural', // the same patch of the same node, and only while our mark is on it
+  timeoutMs: REQUEST_MS,
+  retry: patiently,
+  run: async ({ name, uid, action }, { signal }) => {
+    const node = await kubernetes.getNode(name, signal)
+    if (node?.metadata.annotations?.[CORDONED_BY] !== action) return
+    const restored = { metadata: { annotations: { [CORDONED_BY]: null } }, spec: { unschedulable: null } }
+    await kubernetes.patchNode({ name, uid }, restored, signal)
+  },
+})
+
+export const uncordonNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof uncordonNode> => ({
+  readNode: readNode(kubernetes),
+  uncordon: uncordon(kubernetes),
+})
+
 export const drainNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof drainNode> => ({
   readNode: readNode(kubernetes),
   cordon: {
@@ -61,18 +79,7 @@ export const drainNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof
         signal,
       ),
   },
-  uncordon: {
-    reach: 'restoring',
-    idempotency: 'natural', // the same patch of the same node, and only while our mark is on it
-    timeoutMs: REQUEST_MS,
-    retry: patiently,
-    run: async ({ name, uid, action }, { signal }) => {
-      const node = await kubernetes.getNode(name, signal)
-      if (node?.metadata.annotations?.[CORDONED_BY] !== action) return
-      const restored = { metadata: { annotations: { [CORDONED_BY]: null } }, spec: { unschedulable: null } }
-      await kubernetes.patchNode({ name, uid }, restored, signal)
-    },
-  },
+  uncordon: uncordon(kubernetes),
   listEvictable: {
     ...asking,
     run: async ({ name }, { signal }) => (await kubernetes.listPodsOn(name, signal)).filter(mustLeave).map(refOf),

@@ -1,5 +1,5 @@
 import { assign, emit, setup } from 'xstate'
-import type { ControllerFact, EvictionOutcome, PodRef } from '../../events/controller.ts'
+import type { ControllerFact, EvictionEvent, EvictionOutcome, PodRef } from '../../events/controller.ts'
 import { invoked } from '../../runtime/intent.ts'
 
 export type EvictionInput = {
@@ -13,11 +13,12 @@ export type EvictionInput = {
 type Context = EvictionInput & {
   readonly outcome: EvictionOutcome['outcome']
   readonly reason?: string | undefined
+  /** When the eviction was granted, epoch ms. */
   readonly since?: number
+  /** The drain does not want it any more; what was asked of the world already is still heard. */
+  readonly cancelled?: true
 }
 type Failure = { readonly name: string; readonly message: string }
-/** It takes no command: its life is asking and waiting. */
-type EvictionEvent = { readonly type: 'xstate.init' }
 
 /** A budget, or a server that did not answer, is asked again after so long. */
 const BLOCKED_MS = 2_000
@@ -41,6 +42,7 @@ export const eviction = setup({
     awaitGone: invoked<boolean, PodRef>(),
   },
   guards: {
+    cancelled: ({ context }) => context.cancelled === true,
     gone: ({ event }) => failureOf(event).name === 'Gone',
     hopeless: ({ event }) => failureOf(event).name === 'Refused',
     late: ({ context, event }) => atOf(event) >= context.deadline,
@@ -58,24 +60,38 @@ export const eviction = setup({
   initial: 'evicting',
   states: {
     evicting: {
+      on: { 'eviction.Cancel': { actions: assign({ cancelled: true, reason: ({ event }) => event.reason }) } },
       invoke: {
         src: 'evictPod',
         input: ({ context }) => context.pod,
-        onDone: {
-          target: 'leaving',
-          actions: assign({ outcome: 'evicted', reason: undefined, since: ({ event }) => atOf(event) }),
-        },
+        onDone: [
+          {
+            guard: 'cancelled',
+            target: 'ended',
+            actions: assign({ outcome: 'evicted', reason: undefined, since: ({ event }) => atOf(event) }),
+          },
+          {
+            target: 'leaving',
+            actions: assign({ outcome: 'evicted', reason: undefined, since: ({ event }) => atOf(event) }),
+          },
+        ],
         onError: [
           { guard: 'gone', target: 'ended', actions: assign({ outcome: 'gone', reason: undefined }) },
           { guard: 'hopeless', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { guard: 'cancelled', target: 'ended' },
           { guard: 'lateAndForced', target: 'deleting' },
           { guard: 'late', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
           { target: 'blocked', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
         ],
       },
     },
-    blocked: { after: { blocked: 'evicting' } },
+    blocked: {
+      after: { blocked: 'evicting' },
+      on: { 'eviction.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
+    },
+    // Granted is granted: whether somebody waits for it or not, the pod goes.
     leaving: {
+      on: { 'eviction.Cancel': 'ended' },
       invoke: {
         src: 'awaitGone',
         input: ({ context }) => context.pod,
@@ -88,7 +104,7 @@ export const eviction = setup({
         onError: 'asking',
       },
     },
-    asking: { after: { blocked: 'leaving' } },
+    asking: { after: { blocked: 'leaving' }, on: { 'eviction.Cancel': 'ended' } },
     deleting: {
       invoke: {
         src: 'deletePod',

@@ -1,3 +1,4 @@
+import { CORDONED_BY } from '../../events/controller.ts'
 import type { Node, PodDisruptionBudget } from '../../events/kubernetes.ts'
 import type { Policy, Reason } from '../../events/plan.ts'
 import { selects } from '../../events/selector.ts'
@@ -133,7 +134,9 @@ const barred = ({ metadata: { labels = {}, annotations = {} } }: Node, { scope }
 }
 const unfit = ({ metadata, spec, status }: Node, policy: Policy, now: number, avoid: ReadonlySet<string>): Reason | undefined => {
   if (metadata.deletionTimestamp !== undefined) return { code: 'NodeLeaving', message: 'it is being deleted' }
-  if (spec.unschedulable) return { code: 'Cordoned', message: 'somebody has cordoned it' }
+  // What a drain of ours has left half done is done to the end, or given back.
+  if (spec.unschedulable && metadata.annotations?.[CORDONED_BY] === undefined)
+    return { code: 'Cordoned', message: 'somebody has cordoned it' }
   const ready = status.conditions?.find(({ type }) => type === 'Ready')
   if (ready && ready.status !== 'True') return { code: 'NotReady', message: `it is not ready (${ready.reason ?? ready.status})` }
   if (avoid.has(metadata.name))

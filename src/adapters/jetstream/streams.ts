@@ -16,6 +16,8 @@ const hours = (count: number): number => nanos(count * 3_600_000)
 
 /** Every actor type that has commands: what no type claims is not stored. */
 export const actorTypes = ['cluster', 'agent', 'tuner', 'controller', 'evictor', 'spot', 'scanner', 'init-data'] as const
+/** One per action or step: only other actors write to them. */
+const stepTypes = ['drain-node', 'delete-node', 'uncordon-node', 'eviction'] as const
 
 const wanted = (cluster: string, types: readonly string[]): readonly (Partial<StreamConfig> & { readonly name: string })[] => [
   { name: 'JOURNAL', subjects: [`qm.${cluster}.journal.>`], discard: DiscardPolicy.New, deny_delete: true, allow_direct: true },
@@ -33,7 +35,11 @@ const wanted = (cluster: string, types: readonly string[]): readonly (Partial<St
  * @param types the types whose commands are stored
  * @throws Error when the server is too old, or a stream of that name belongs to another cluster
  */
-export const ensureStreams = async (nc: NatsConnection, cluster: string, types: readonly string[]): Promise<JetStreamManager> => {
+export const ensureStreams = async (
+  nc: NatsConnection,
+  cluster: string,
+  types: readonly string[] = [...actorTypes, ...stepTypes],
+): Promise<JetStreamManager> => {
   const version = nc.info?.version ?? '0'
   if (older(version, OLDEST_SERVER))
     throw new Error(

@@ -4,14 +4,21 @@ import { clusterEffects } from '../../actors/cluster/effects.ts'
 import { cluster } from '../../actors/cluster.ts'
 import { deleteNode } from '../../actors/controller/delete-node.ts'
 import { drainNode } from '../../actors/controller/drain-node.ts'
-import { controllerPowers, deleteNodeEffects, drainNodeEffects, evictionEffects } from '../../actors/controller/effects.ts'
+import {
+  controllerPowers,
+  deleteNodeEffects,
+  drainNodeEffects,
+  evictionEffects,
+  uncordonNodeEffects,
+} from '../../actors/controller/effects.ts'
 import { eviction } from '../../actors/controller/eviction.ts'
+import { uncordonNode } from '../../actors/controller/uncordon-node.ts'
 import { controller } from '../../actors/controller.ts'
 import { evictorEffects } from '../../actors/evictor/effects.ts'
 import { evictor } from '../../actors/evictor.ts'
 import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
-import { controllerEvents, deletionEvents, drainEvents } from '../../events/controller.ts'
+import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
 import type { KubernetesReads, KubernetesWrites, Planner, Processes } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
@@ -62,7 +69,11 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
     machine: controller,
     events: controllerEvents,
     effects: {},
-    children: { drainNode: { type: 'drain-node', id: 'ref' }, deleteNode: { type: 'delete-node', id: 'ref' } },
+    children: {
+      drainNode: { type: 'drain-node', id: 'ref' },
+      deleteNode: { type: 'delete-node', id: 'ref' },
+      uncordonNode: { type: 'uncordon-node', id: 'ref' },
+    },
     idInPayload: true,
   }
   const drainDef: ActorDef<typeof drainNode> = {
@@ -77,7 +88,7 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
     type: 'eviction',
     version: 1,
     machine: eviction,
-    events: {},
+    events: evictionEvents,
     effects: evictionEffects(kubernetes),
   }
   const deletionDef: ActorDef<typeof deleteNode> = {
@@ -87,5 +98,12 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
     events: deletionEvents,
     effects: deleteNodeEffects(kubernetes),
   }
-  return [clusterDef, agentDef, evictorDef, controllerDef, drainDef, evictionDef, deletionDef]
+  const uncordonDef: ActorDef<typeof uncordonNode> = {
+    type: 'uncordon-node',
+    version: 1,
+    machine: uncordonNode,
+    events: {},
+    effects: uncordonNodeEffects(kubernetes),
+  }
+  return [clusterDef, agentDef, evictorDef, controllerDef, drainDef, evictionDef, deletionDef, uncordonDef]
 }

@@ -8,7 +8,8 @@ import { clusterCost, planGreedy } from '../../actors/evictor/plan.ts'
 import { priceOf } from '../../actors/evictor/prices.ts'
 import { verifyDrains } from '../../actors/evictor/verify.ts'
 import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
-import type { Candidate, Planned, PlanSummary } from '../../events/evictor.ts'
+import { CORDONED_BY } from '../../events/controller.ts'
+import type { Candidate, Leftover, Planned, PlanSummary } from '../../events/evictor.ts'
 import { type Resource, streamedKinds } from '../../events/kubernetes.ts'
 import { Plan, Policy, Prices } from '../../events/plan.ts'
 import { type KindMeta, NotReady } from '../../ports.ts'
@@ -141,6 +142,15 @@ const firstWave = ({ drains }: Plan): readonly Candidate[] =>
   drains
     .filter(({ wave }) => wave === drains[0]?.wave)
     .map(({ node, uid, moves }) => ({ node, uid, evictions: moves.length, hourlyCost: costOf(node) }))
+/** Cordoned by a drain of ours, and in no plan any more. */
+const leftovers = ({ drains }: Plan): readonly Leftover[] => {
+  const planned = new Set(drains.map(({ node }) => node))
+  return [...model.nodes.values()].flatMap(({ name, object }) => {
+    const action = object?.metadata.annotations?.[CORDONED_BY]
+    const isLeft = object?.spec.unschedulable === true && action !== undefined && !planned.has(name)
+    return isLeft ? [{ node: name, uid: object.metadata.uid, action }] : []
+  })
+}
 const costOf = (name: string): number => {
   const node = model.nodes.get(name)?.object
   return node ? priceOf(node, prices).hourly : 0
@@ -157,7 +167,7 @@ const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
       deadlineMs: DEADLINE_MS,
     })
     const record = await kept(plan)
-    return { summary: summaryOf(record), wave: [...firstWave(plan)] }
+    return { summary: summaryOf(record), wave: [...firstWave(plan)], leftover: [...leftovers(plan)] }
   },
   verify: async ({ plan, nodes }: { plan: string; nodes: readonly string[] }) => {
     await readiness()

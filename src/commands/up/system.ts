@@ -48,8 +48,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const life = new AbortController()
   const own = `${process.pid}-${randomUUID().slice(0, 8)}`
   const nc = await connect({ ...options.nats, name: 'quartermaster', maxReconnectAttempts: -1, reconnectTimeWait: 250 })
-  const types = [...actorTypes, 'drain-node', 'delete-node', 'eviction']
-  const jsm = await ensureStreams(nc, cluster, types)
+  const jsm = await ensureStreams(nc, cluster)
   await ensureObjectsStream(jsm, cluster, 1)
   const js = nc.jetstream()
   const journal = jetstreamJournal(js, jsm, cluster)

@@ -47,16 +47,27 @@ test('drain: another node of that name means that the one meant is gone', () => 
   expect(drain().when(done(invokeIn('reading'), null))).toMatchObject({ to: 'ended', facts: [{ alreadyGone: true }] })
 })
 
-test('drain: a pod that will not go fails it, the others are stopped and the cordon is taken back', () => {
-  expect(drain(read, cordoned, listed()).when(left('pa', 'failed'))).toMatchObject({
-    to: { restoring: 'uncordoning' },
+const reasons = { leaving: { 'a1.pb': 'web/b' } }
+
+test('drain: a pod that will not go fails it: the others are told to stop, and then the cordon is taken back', () => {
+  const failing = drain(read, cordoned, listed()).when(left('pa', 'failed'))
+  expect(failing).toMatchObject({
+    to: { restoring: 'stopping' },
     fx: [
       ['stop eviction/a1.pa', undefined],
+      ['eviction.Cancel', { reason: 'pod web/a: why' }],
+    ],
+  })
+  const stopped = drain(read, cordoned, listed(), left('pa', 'failed'))
+  expect(stopped.state.context).toMatchObject(reasons)
+  expect(stopped.when(left('pb'))).toMatchObject({
+    to: { restoring: 'uncordoning' },
+    fx: [
       ['stop eviction/a1.pb', undefined],
       ['uncordon', { name: 'n1', uid: 'u1', action: 'a1' }],
     ],
   })
-  const restored = drain(read, cordoned, listed(), left('pa', 'failed')).when(done(invokeIn('restoring.uncordoning')))
+  const restored = drain(read, cordoned, listed(), left('pa', 'failed'), left('pb')).when(done(invokeIn('restoring.uncordoning')))
   expect(restored).toMatchObject({
     facts: [{ type: 'controller.ActionCompensated' }, { type: 'controller.ActionFailed', reason: 'pod web/a: why' }],
   })
@@ -64,9 +75,10 @@ test('drain: a pod that will not go fails it, the others are stopped and the cor
 
 test('drain: cancelled, it gives the node back; one that was cordoned before stays so', () => {
   const cancel = { type: 'drain-node.Cancel', reason: 'the brake is on', at: 0 } as never
-  expect(drain(read, cordoned, listed()).when(cancel)).toMatchObject({ to: { restoring: 'uncordoning' } })
+  expect(drain(read, cordoned, listed()).when(cancel)).toMatchObject({ to: { restoring: 'stopping' } })
+  expect(drain(read, cordoned).when(cancel)).toMatchObject({ to: { restoring: 'uncordoning' } })
   const before = done(invokeIn('reading'), { ...node, unschedulable: true })
-  expect(drain(before, cordoned, listed()).when(cancel)).toMatchObject({
+  expect(drain(before, cordoned).when(cancel)).toMatchObject({
     to: 'ended',
     facts: [{ type: 'controller.ActionFailed', reason: 'the brake is on' }],
   })
@@ -118,6 +130,28 @@ test('eviction: a pod that is gone is done, one that Kubernetes refuses is not t
   expect(evicting(false).when(failed(ref('evicting'), 'Refused', 'two budgets'))).toMatchObject({
     to: 'ended',
     facts: [{ outcome: 'failed', reason: 'two budgets' }],
+  })
+})
+
+test('eviction: cancelled, it hears what was asked already, says it, and asks nothing more', () => {
+  const cancel = { type: 'eviction.Cancel', reason: 'the brake is on', at: 0 } as never
+  const asked = evicting(false, cancel)
+  expect(asked.state.value).toBe('evicting')
+  expect(asked.when(done(ref('evicting'), undefined, 5))).toMatchObject({
+    to: 'ended',
+    facts: [{ outcome: 'evicted', since: 5 }],
+  })
+  expect(asked.when(failed(ref('evicting'), 'Blocked'))).toMatchObject({
+    to: 'ended',
+    facts: [{ outcome: 'failed', reason: 'the brake is on' }],
+  })
+  expect(evicting(false, failed(ref('evicting'), 'Blocked')).when(cancel)).toMatchObject({
+    to: 'ended',
+    facts: [{ outcome: 'failed' }],
+  })
+  expect(evicting(false, done(ref('evicting'), undefined, 5)).when(cancel)).toMatchObject({
+    to: 'ended',
+    facts: [{ outcome: 'evicted' }],
   })
 })
 

@@ -1,0 +1,92 @@
+import { assign, emit, setup } from 'xstate'
+import type { ActionOutcome, ControllerFact, UncordonNode } from '../../events/controller.ts'
+import { invoked } from '../../runtime/intent.ts'
+import { isNode, type NodeBefore } from './drain-node.ts'
+
+type Context = {
+  readonly order: UncordonNode
+  readonly uid: string
+  readonly outcome: ActionOutcome['outcome']
+  readonly reason: string
+}
+type UncordonEvent = { readonly type: 'xstate.init' }
+
+const failureOf = (event: unknown) => (event as { readonly error: { readonly name: string; readonly message: string } }).error
+const RETRY_MS = 2_000
+
+/** Gives a node back: takes away the cordon that an earlier drain set, and no other. It takes no command. */
+export const uncordonNode = setup({
+  types: {
+    context: {} as Context,
+    events: {} as UncordonEvent,
+    emitted: {} as ControllerFact,
+    input: {} as { readonly order: UncordonNode; readonly at: number },
+    output: {} as ActionOutcome,
+  },
+  actors: {
+    readNode: invoked<NodeBefore | null, { readonly name: string }>(),
+    uncordon: invoked<void, { readonly name: string; readonly uid: string; readonly action: string }>(),
+  },
+  delays: { retry: RETRY_MS },
+  guards: {
+    gone: ({ event }) => failureOf(event).name === 'Gone',
+    hopeless: ({ event }) => failureOf(event).name === 'Refused',
+  },
+}).createMachine({
+  id: 'uncordon-node',
+  context: ({ input }) => ({ order: input?.order ?? ({} as UncordonNode), uid: '', outcome: 'done', reason: '' }),
+  output: ({ context: { outcome, reason } }) => ({ outcome, ...(reason !== '' && { reason }) }),
+  initial: 'reading',
+  states: {
+    reading: {
+      invoke: {
+        src: 'readNode',
+        input: ({ context }) => ({ name: context.order.nodeName }),
+        onDone: [
+          {
+            guard: ({ context, event }) => isNode(context.order, event.output),
+            target: 'uncordoning',
+            actions: assign({ uid: ({ event }) => event.output?.uid ?? '' }),
+          },
+          { target: 'ended', actions: assign({ outcome: 'gone', reason: 'already gone' }) },
+        ],
+        onError: 'readingLater',
+      },
+    },
+    readingLater: { after: { retry: 'reading' } },
+    uncordoning: {
+      invoke: {
+        src: 'uncordon',
+        input: ({ context: { order, uid } }) => ({ name: order.nodeName, uid, action: order.action }),
+        onDone: {
+          target: 'ended',
+          actions: emit(({ context: { order } }) => ({
+            type: 'controller.ActionCompensated',
+            action: order.action,
+            node: order.nodeName,
+            restored: 'schedulable',
+          })),
+        },
+        onError: [
+          { guard: 'gone', target: 'ended', actions: assign({ outcome: 'gone', reason: 'already gone' }) },
+          {
+            guard: 'hopeless',
+            target: 'ended',
+            actions: [
+              assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
+              emit(({ context: { order }, event }) => ({
+                type: 'controller.ActionFailed',
+                action: order.id,
+                node: order.nodeName,
+                reason: failureOf(event).message,
+              })),
+            ],
+          },
+          { target: 'uncordoningLater' },
+        ],
+      },
+    },
+    uncordoningLater: { after: { retry: 'uncordoning' } },
+    ended: { type: 'final' },
+  },
+})
