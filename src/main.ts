@@ -24,6 +24,12 @@ watchCommand(program)
 whyCommand(program)
 plan(program)
 
+// Whoever reads us may stop reading (`… | head`): that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -121,7 +121,7 @@ const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Opt
   })
   const access = fixedAccess({ server: simulator.url, token: simulator.token })
   // Short grace and single replicas too, so that in the simulated world something happens; real clusters get the careful defaults.
-  const policy = { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 20 }
+  const policy = { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 50 }
   const file = writeKubeconfig(home, simulator.url, simulator.token)
   return {
     access,

@@ -63,7 +63,7 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
       about,
       facts,
       departures: await departures(js, jsm, cluster, facts),
-      plan: await planner.planned(about.kind, about.name),
+      plan: (await planner.planned(about.kind, about.name)) ?? null,
     }
   }
   const service = await nc.services.add({ name: 'quartermaster-ask', version: '1.0.0', queue: 'ask' })

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { subjects } from '../../src/events/subjects.ts'
+import { startUp, type Up, withHome, world } from '../up.ts'
+
+const run = promisify(execFile)
+type Ran = { readonly code: number; readonly out: string; readonly err: string }
+
+/** One of our commands as a user would run it. Signals end it after so long, as Ctrl-C would. */
+const command = async (home: string, args: readonly string[], timeout = 20_000): Promise<Ran> => {
+  const env = { ...process.env, QUARTERMASTER_HOME: home, NATS_URL: undefined, NO_COLOR: '1' }
+  try {
+    const { stdout, stderr } = await run(process.execPath, ['src/main.ts', ...args], { env, timeout, killSignal: 'SIGINT' })
+    return { code: 0, out: stdout, err: stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: unknown; stdout: string; stderr: string }
+    return { code: typeof code === 'number' ? code : 0, out: stdout, err: stderr }
+  }
+}
+
+/** Every `npx quartermaster …` line of the README that a second terminal would run, in order. */
+const tour = (): readonly (readonly string[])[] =>
+  [...readFileSync('README.md', 'utf8').matchAll(/^npx quartermaster (.*)$/gm)]
+    .map(([, line = '']) => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ''))
+    .filter(([name]) => name !== 'plan' && name !== 'up')
+
+test("command line: the README's tour works line by line", { timeout: 120_000 }, () =>
+  withHome(async (home) => {
+    const up = await startUp(home, '--nodes', '40')
+    try {
+      await up.until('the first plan', ({ fact }) => fact === 'evictor.PlanMade')
+      const lines = tour()
+      expect(lines.map(([name]) => name)).toEqual(['promote', 'watch', 'why', 'why', 'hold', 'release', 'demote', 'status'])
+      for (const args of lines) {
+        const { code, out, err } = await command(home, args, args[0] === 'watch' ? 4_000 : 60_000)
+        // The nodes that the README names are not in this smaller world: nothing was decided about them.
+        expect([code, err], args.join(' ')).toEqual([args[0] === 'why' ? 1 : 0, ''])
+        expect(out, args.join(' ')).not.toBe('')
+      }
+      const removed = await up.until('a node removed', ({ fact }) => fact === 'evictor.NodeRemoved')
+      const why = await command(home, ['why', `node/${removed.data['node']}`])
+      expect(why.out).toMatch(/evictor\.NodeChosen +plan=.* evictions=\d+ saves=\$/)
+      const status = await command(home, ['status', '--format', 'json'])
+      expect(JSON.parse(status.out)).toMatchObject({ cluster: 'demo', phase: 'observing', brake: 'released', security: 'off' })
+      const refused = await command(home, ['demote'])
+      expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('cluster/demo does not accept cluster.Demote')])
+    } finally {
+      await up.stop()
+    }
+  }),
+)
+
+test(
+  'command line: why names the pod and the constraint that keep a node, and where the pods of a drained one are',
+  { timeout: 120_000 },
+  () =>
+    withHome(async (home) => {
+      const up = await startUp(home, '--nodes', '40')
+      try {
+        await up.until('the first plan', ({ fact }) => fact === 'evictor.PlanMade')
+        await up.call('Promote')
+        const step = await up.until(
+          'a pod left',
+          ({ fact, data }) => fact === 'controller.StepDone' && data['outcome'] === 'evicted',
+        )
+        await up.until(
+          'its node removed',
+          ({ fact, data }) => fact === 'evictor.NodeRemoved' && data['node'] === step.data['node'],
+        )
+        const gone = await command(home, ['why', `node/${step.data['node']}`])
+        expect(gone.out).toContain('Where its pods went')
+        expect(gone.out).toMatch(new RegExp(`${step.data['pod']} +evicted +→ \\S+ on openb-node-\\d+`))
+        await up.call('Demote')
+
+        const kept = await keptFor(up, home, /^(NoRoom|BudgetForbids)$/)
+        const why = await command(home, ['why', `node/${kept}`])
+        expect(why.out).toMatch(/Kept .*\n +(NoRoom|BudgetForbids) +pod \S+\/\S+ /)
+      } finally {
+        await up.stop()
+      }
+    }),
+)
+
+/** A node that the newest plan keeps for such a reason. */
+const keptFor = async (up: Up, home: string, code: RegExp): Promise<string> => {
+  const { items } = (await world(home, '/api/v1/nodes')) as { items: { metadata: { name: string } }[] }
+  for (const { metadata } of items) {
+    const answer = await up.nc.request(subjects('demo').ask('why'), JSON.stringify({ kind: 'node', name: metadata.name }), {
+      timeout: 10_000,
+    })
+    const { plan } = answer.json<{ plan: { kept?: { code: string }[] } | null }>()
+    if (plan?.kept?.some((reason) => code.test(reason.code))) return metadata.name
+  }
+  throw new Error(`the plan keeps no node for ${code}`)
+}
+
+test('command line: errors are one sentence with the remedy, exit code 2, and no stack', async () => {
+  await withHome(async (home) => {
+    const nothing = await command(home, ['status'])
+    expect([nothing.code, nothing.err]).toEqual([
+      2,
+      expect.stringMatching(/^quartermaster: nothing runs under .*: start it with "npm start", or set NATS_URL\n$/),
+    ])
+    const odd = await command(home, ['why', 'cow/1'])
+    expect(odd.code).toBe(2)
+    expect((await command(home, ['up', '--cluster', 'Not Good'])).err).toMatch(/--cluster Not Good: use a-z, 0-9 and - only/)
+    expect((await command(home, ['promot'])).code).not.toBe(0)
+  })
+})
+
+test('command line: plan reads a dump of a cluster, and names the line of a broken one', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'qm-plan-'))
+  try {
+    const file = join(folder, 'snapshot.json')
+    writeFileSync(file, '{\n "kind": "List",\n "items": [ {,\n')
+    const broken = await command(folder, ['plan', '--snapshot', file])
+    expect([broken.code, broken.err]).toEqual([2, expect.stringContaining('snapshot.json: line 3, column')])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
