@@ -103,7 +103,6 @@ const Affinity = z.object({
   podAffinity: PodAffinity.optional(),
   podAntiAffinity: PodAffinity.optional(),
 })
-type Affinity = z.infer<typeof Affinity>
 
 const TopologySpreadConstraint = z.object({
   maxSkew: z.number(),

@@ -54,7 +54,7 @@ export type DurableActor = {
 }
 
 type Draft = {
-  readonly ev: JournaledEvent
+  readonly ev: JournaledEvent & { readonly at: number }
   readonly cmd: string
   readonly ext?: boolean
   readonly cause?: string | undefined
@@ -83,6 +83,8 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const own = `${ground.process}.${randomUUID().slice(0, 8)}`
   const life = new AbortController()
   const running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+  /** Ends of effects that were cancelled and may still be at work. */
+  const cancelling = new Set<Promise<void>>()
   const armed = new Map<string, () => void>()
   const finished = new Set<string>()
   let current: Book | undefined = known
@@ -146,7 +148,6 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
 
   const recorded = (draft: Draft, before: Book | undefined, n: number, next: Persisted): Commit => {
     const { decision } = draft
-    const ts = timeOf(draft.ev, before)
     const left = [...(before?.open.values() ?? [])].filter(
       ({ kind, ref }) => kind === 'invoke' && decision?.left.includes(ref ?? ''),
     )
@@ -159,7 +160,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       sv: definition.events[draft.ev.type]?.v ?? 1,
       own,
       nonce: randomUUID(),
-      ts,
+      ts: draft.ev.at,
       cmd: draft.cmd,
       ...(draft.ext && { ext: true as const }),
       ...(draft.cause !== undefined && { cause: draft.cause }),
@@ -186,7 +187,6 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     return [{ i: 2000 + count, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }]
   }
 
-  const timeOf = (ev: JournaledEvent, before: Book | undefined): number => ev.at ?? Math.max(clock.now(), before?.ts ?? 0)
   const stamped = (ev: JournaledEvent): JournaledEvent & { readonly at: number } => ({
     ...ev,
     at: Math.max(clock.now(), current?.ts ?? 0),
@@ -195,14 +195,21 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const act = (record: Commit): void => {
     for (const key of record.done) {
       finished.delete(key)
-      running.get(key)?.abort.abort(new Error('the state that asked for it was left'))
+      cancel(key)
     }
     for (const timer of record.tdel) disarm(timer)
     for (const timer of record.tset) arm(timer.id, timer.due)
-    const cancelled = record.done.flatMap((key) => running.get(key)?.ended ?? [])
     for (const intent of record.fx)
-      start({ ...intent, key: keyOf(self, record.n, intent.i), corr: record.corr, trace: record.trace }, 1, cancelled)
+      start({ ...intent, key: keyOf(self, record.n, intent.i), corr: record.corr, trace: record.trace }, 1)
     if (finished.size > 0) flush()
+  }
+
+  const cancel = (key: string): void => {
+    const effect = running.get(key)
+    if (!effect) return
+    effect.abort.abort(new Error('the state that asked for it was left'))
+    cancelling.add(effect.ended)
+    void effect.ended.then(() => cancelling.delete(effect.ended))
   }
 
   const disarm = (timer: string): void => {
@@ -226,14 +233,14 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   /** Lets the machine decide. Undefined: it does not accept the event, nothing happened. */
   const advance = async (draft: Draft): Promise<Outcome | undefined> => {
     if (!active()) return undefined
-    const ev = draft.ev.at === undefined ? stamped(draft.ev) : (draft.ev as JournaledEvent & { at: number })
+    const { ev } = draft
     let decision: Decision | undefined
     try {
       decision = decide(definition, self, state(), ev)
-      return decision && (await commit({ ...draft, ev, decision }))
+      return decision && (await commit({ ...draft, decision }))
     } catch (error) {
       if (decision && !(error instanceof NotJson)) throw error
-      return await dead({ ...draft, ev }, error)
+      return await dead(draft, error)
     }
   }
 
@@ -246,13 +253,13 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     return { ok: false, why: 'refused', detail: `the ${self.type} failed on it: ${failure.message}` }
   }
 
-  const start = (intent: Open, attempt: number, cancelled: readonly Promise<void>[]): void => {
+  const start = (intent: Open, attempt: number): void => {
     if (intent.kind === 'spawn' || intent.kind === 'stop' || intent.kind === 'send') {
       outbox = outbox.then(() => deliver(intent)).catch(() => {})
       return
     }
     const abort = new AbortController()
-    const waited = cancelled.length > 0 ? Promise.race([Promise.allSettled(cancelled), pause(clock, CANCEL_MS)]) : undefined
+    const waited = cancelling.size > 0 ? Promise.race([Promise.allSettled(cancelling), pause(clock, CANCEL_MS)]) : undefined
     const ended = run(intent, attempt, abort, waited).finally(() => running.delete(intent.key))
     running.set(intent.key, { abort, ended })
   }
@@ -285,7 +292,10 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       signal: abort.signal,
       attempt,
       report: async (event: JournaledEvent) => {
-        await enqueue(() => advance({ ev: event, cmd: `${intent.key}#${++reports}`, cause: intent.key, corr: intent.corr }))
+        const cmd = `${intent.key}#${++reports}`
+        await enqueue(async () => {
+          if (!abort.signal.aborted) await advance({ ev: stamped(event), cmd, cause: intent.key, corr: intent.corr })
+        })
       },
     }
     const effect = definition.effects[intent.name]
@@ -347,7 +357,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       if (command.verb === '$Spawn') return await spawn(draft, payload)
       if (command.verb === '$Stop') return await stop(draft)
       if (payload.event && command.verb.startsWith('$'))
-        return (await advance({ ...draft, ev: payload.event })) ?? unaccepted(payload.event.type)
+        return (await advance({ ...draft, ev: stamped(payload.event) })) ?? unaccepted(payload.event.type)
       const type = `${self.type}.${command.verb}`
       const ev = stamped({ ...(definition.events[type]?.schema.parse(command.payload) as object), type })
       return (await advance({ ...draft, ev })) ?? (await refuse(draft, ev.type))
@@ -401,7 +411,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       if (!active() && owed.length === 0) return
       const timers = [...current.timers.values()]
       await commit({ ev: stamped({ type: '$opened' }), cmd: `open/${own}` })
-      for (const intent of owed) start(intent, 2, [])
+      for (const intent of owed) start(intent, 2)
       for (const { id, due } of timers) arm(id, due)
     })
 

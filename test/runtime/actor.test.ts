@@ -60,6 +60,11 @@ test.each([
   ['an unknown verb', 'Explode', {}, /worker knows no command "Explode"; it knows Begin, Stop, Poison/],
   ['a missing field', 'Begin', {}, /worker\.Begin: node: /],
   ['an unknown field', 'Begin', { node: 'a', colour: 1 }, /colour/],
+  ['no payload', 'Begin', null, /worker\.Begin: the payload: /],
+  ['a list for a payload', 'Begin', [1], /worker\.Begin: the payload: /],
+  ['a letter without an event', '$Send', null, /worker\.\$Send: the payload: /],
+  ['a letter with an event that is none', '$Child', { event: 'x' }, /worker\.\$Child: event: /],
+  ['an unknown letter', '$Steal', {}, /worker knows no command "\$Steal"/],
   ['a wrong type', 'Begin', { node: 7 }, /worker\.Begin: node: .*string/],
 ])('actor: %s is refused at the door with a sentence, journaled, and changes nothing', async (_, verb, payload, message) => {
   const { process, inbox, journal } = story()
