@@ -1,4 +1,4 @@
-import { and, assign, enqueueActions, setup } from 'xstate'
+import { assign, enqueueActions, setup } from 'xstate'
 import type { Candidate, EvictorEvent, EvictorFact, Leftover, Planned, Verified } from '../events/evictor.ts'
 import { invoked, tell } from '../runtime/intent.ts'
 
@@ -64,14 +64,14 @@ const factOf = (plan: string, { verb, nodeName: node, outcome, reason = '', evic
 }
 
 /** What the end of an action brings: a fact, and an order for the node: deletion, or to be given back. */
-const conclusion = (context: Context, event: Ended, mayDelete: boolean) => {
+const conclusion = (context: Context, event: Ended) => {
   const left = without(context.running, event.action)
   const candidate = context.wave.find(({ node }) => node === event.nodeName)
   const isEmptied = event.verb === 'DrainNode' && event.outcome === 'done'
   const isStranded = event.verb === 'DeleteNode' && (event.outcome === 'failed' || event.outcome === 'refused')
   const common = { fact: factOf(context.plan, event), avoid: avoided(context, event) }
   if (!candidate || !(isEmptied || isStranded)) return { ...common, running: left, orders: [] }
-  if (isEmptied && mayDelete)
+  if (isEmptied && context.execute)
     return {
       ...common,
       running: { ...left, [deletionId(event.action)]: event.nodeName },
@@ -120,9 +120,7 @@ export const evictor = setup({
   delays: { cycle: 10_000, settle: 3_000, retry: 1_000, wave: WAVE_MS, withdrawal: WITHDRAWAL_MS },
   guards: {
     toBeDone: ({ context, event }) => context.execute && (event as unknown as { output: Planned }).output.wave.length > 0,
-    isLast: ({ context, event }) => Object.keys(conclusion(context, event as Ended, true).running).length === 0,
-    isLastWithdrawn: ({ context, event }) => Object.keys(conclusion(context, event as Ended, false).running).length === 0,
-    isKnown: ({ context, event }) => context.running[(event as Ended).action] !== undefined,
+    hasEnded: ({ context }) => Object.keys(context.running).length === 0,
     isForbidden: ({ event }) => event.type === 'evictor.SetMode' && !event.execute,
   },
 }).createMachine({
@@ -198,7 +196,7 @@ export const evictor = setup({
         onDone: [
           {
             guard: ({ event, context }) => context.execute && event.output.nodes.length > 0,
-            target: 'executing',
+            target: 'acting',
             actions: enqueueActions(({ enqueue, context, event }) => {
               const { nodes, refused } = event.output
               for (const { node, reason } of refused) enqueue.emit({ type: 'evictor.NodeKept', plan: context.plan, node, reason })
@@ -224,81 +222,52 @@ export const evictor = setup({
         onError: 'idle',
       },
     },
-    executing: {
-      after: {
-        wave: {
-          target: 'settling',
-          actions: enqueueActions(({ enqueue, context }) => {
-            for (const fact of unheard(context)) enqueue.emit(fact)
-            enqueue.assign({ running: {} })
-          }),
-        },
-      },
+    acting: {
+      initial: 'executing',
+      always: { guard: 'hasEnded', target: 'settling' },
       on: {
         'evictor.Pause': { actions: assign({ pausing: true }) },
         'evictor.Resume': { actions: assign({ pausing: false }) },
-        'evictor.SetMode': [
-          { guard: 'isForbidden', target: 'withdrawing', actions: assign({ execute: false }) },
-          { actions: assign({ execute: true }) },
-        ],
-        'evictor.ActionEnded': [
-          {
-            guard: and(['isKnown', 'isLast']),
-            target: 'settling',
-            actions: enqueueActions(({ enqueue, context, event }) => {
-              const { fact, running, avoid, orders } = conclusion(context, event, true)
-              enqueue.emit(fact)
-              enqueue.assign({ running, avoid })
-              for (const params of orders) enqueue({ type: 'tell', params })
-            }),
-          },
-          {
-            guard: 'isKnown',
-            actions: enqueueActions(({ enqueue, context, event }) => {
-              const { fact, running, avoid, orders } = conclusion(context, event, true)
-              enqueue.emit(fact)
-              enqueue.assign({ running, avoid })
-              for (const params of orders) enqueue({ type: 'tell', params })
-            }),
-          },
-        ],
-      },
-    },
-    // No longer allowed: the controller rolls back what runs, and what was emptied already is given back.
-    withdrawing: {
-      after: {
-        withdrawal: {
-          target: 'idle',
-          actions: enqueueActions(({ enqueue, context }) => {
-            for (const fact of unheard(context)) enqueue.emit(fact)
-            enqueue.assign({ running: {} })
+        'evictor.ActionEnded': {
+          guard: ({ context, event }) => context.running[event.action] !== undefined,
+          actions: enqueueActions(({ enqueue, context, event }) => {
+            const { fact, running, avoid, orders } = conclusion(context, event)
+            enqueue.emit(fact)
+            enqueue.assign({ running, avoid })
+            for (const params of orders) enqueue({ type: 'tell', params })
           }),
         },
       },
-      on: {
-        'evictor.Pause': { actions: assign({ pausing: true }) },
-        'evictor.Resume': { actions: assign({ pausing: false }) },
-        'evictor.ActionEnded': [
-          {
-            guard: and(['isKnown', 'isLastWithdrawn']),
-            target: 'settling',
-            actions: enqueueActions(({ enqueue, context, event }) => {
-              const { fact, running, avoid, orders } = conclusion(context, event, false)
-              enqueue.emit(fact)
-              enqueue.assign({ running, avoid })
-              for (const params of orders) enqueue({ type: 'tell', params })
-            }),
+      states: {
+        executing: {
+          after: {
+            wave: {
+              target: '#evictor.settling',
+              actions: enqueueActions(({ enqueue, context }) => {
+                for (const fact of unheard(context)) enqueue.emit(fact)
+                enqueue.assign({ running: {} })
+              }),
+            },
           },
-          {
-            guard: 'isKnown',
-            actions: enqueueActions(({ enqueue, context, event }) => {
-              const { fact, running, avoid, orders } = conclusion(context, event, false)
-              enqueue.emit(fact)
-              enqueue.assign({ running, avoid })
-              for (const params of orders) enqueue({ type: 'tell', params })
-            }),
+          on: {
+            'evictor.SetMode': [
+              { guard: 'isForbidden', target: 'withdrawing', actions: assign({ execute: false }) },
+              { actions: assign({ execute: true }) },
+            ],
           },
-        ],
+        },
+        // No longer allowed: the controller rolls back what runs, and what was emptied already is given back.
+        withdrawing: {
+          after: {
+            withdrawal: {
+              target: '#evictor.settling',
+              actions: enqueueActions(({ enqueue, context }) => {
+                for (const fact of unheard(context)) enqueue.emit(fact)
+                enqueue.assign({ running: {} })
+              }),
+            },
+          },
+        },
       },
     },
     settling: {

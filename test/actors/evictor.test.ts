@@ -48,7 +48,7 @@ test('evictor: allowed to act, it verifies the wave against the newest objects, 
     done('0.evictor.verifying', { nodes: ['n2'], refused: [{ node: 'n1', reason: 'a pod came' }] }),
   )
   expect(decided).toMatchObject({
-    to: 'executing',
+    to: { acting: 'executing' },
     facts: [
       { type: 'evictor.NodeKept', node: 'n1', reason: 'a pod came' },
       { type: 'evictor.NodeChosen', plan: 'p1', node: 'n2' },
@@ -60,12 +60,12 @@ test('evictor: allowed to act, it verifies the wave against the newest objects, 
 test('evictor: an emptied node is deleted, and the wave ends with its last action', () => {
   const running = story(execute, planned, verified)
   expect(running.when(ended('p1.0', 'DrainNode', 'n1'))).toMatchObject({
-    to: 'executing',
+    to: { acting: 'executing' },
     facts: [{ type: 'evictor.NodeEmptied', node: 'n1' }],
     fx: [['controller.DeleteNode', { id: 'p1.0.delete', nodeName: 'n1', nodeUid: 'u1' }]],
   })
   const last = story(execute, planned, verified, ended('p1.0', 'DrainNode', 'n1'), ended('p1.0.delete', 'DeleteNode', 'n1'))
-  expect(last.state.value).toBe('executing')
+  expect(last.state.value).toEqual({ acting: 'executing' })
   expect(last.when(ended('p1.1', 'DrainNode', 'n2', 'failed'))).toMatchObject({
     to: 'settling',
     facts: [{ type: 'evictor.NodeKept', node: 'n2' }],
@@ -105,9 +105,9 @@ test('evictor: paused in the middle of a wave, it lets the wave end and then sta
 test('evictor: told to stop in the middle of a wave, it gives back what was emptied and orders nothing more', () => {
   const stop = { type: 'evictor.SetMode', execute: false }
   const withdrawing = story(execute, planned, verified, stop)
-  expect(withdrawing.state.value).toBe('withdrawing')
+  expect(withdrawing.state.value).toEqual({ acting: 'withdrawing' })
   expect(withdrawing.when(ended('p1.0', 'DrainNode', 'n1'))).toMatchObject({
-    to: 'withdrawing',
+    to: { acting: 'withdrawing' },
     fx: [['controller.UncordonNode', { id: 'p1.0.uncordon', nodeName: 'n1', nodeUid: 'u1', action: 'p1.0' }]],
   })
   const last = story(execute, planned, verified, stop, ended('p1.0', 'DrainNode', 'n1', 'failed'))
