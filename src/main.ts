@@ -5,6 +5,7 @@ import { phaseCommands } from './commands/phase.ts'
 import { plan } from './commands/plan.ts'
 import { UserError } from './commands/session.ts'
 import { statusCommand } from './commands/status.ts'
+import { printableLines } from './commands/table.ts'
 import { upCommand } from './commands/up.ts'
 import { watchCommand } from './commands/watch.ts'
 import { whyCommand } from './commands/why.ts'
@@ -16,6 +17,7 @@ const program = new Command('quartermaster')
   .version(version)
   .option('--debug', 'show stack traces')
   .showHelpAfterError('(add --help for examples)')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
 
 upCommand(program)
 statusCommand(program)
@@ -36,6 +38,6 @@ try {
   const { message, stack } = error as Error
   const debug = program.opts<{ debug?: boolean }>().debug === true || process.env['DEBUG'] !== undefined
   const hint = error instanceof UserError ? '' : ' (--debug shows where)'
-  process.stderr.write(`quartermaster: ${debug ? (stack ?? message) : `${message}${hint}`}\n`)
+  process.stderr.write(`quartermaster: ${printableLines(debug ? (stack ?? message) : `${message}${hint}`)}\n`)
   process.exitCode = 2
 }

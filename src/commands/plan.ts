@@ -1,10 +1,11 @@
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import { planGreedy } from '../actors/evictor/plan.ts'
 import { type Plan, Policy, Prices } from '../events/plan.ts'
 import { UserError } from './session.ts'
 import { issueOf, parseJson, parseSnapshot, readText } from './snapshot.ts'
+import { printable } from './table.ts'
 
 type Options = {
   readonly snapshot: string
@@ -13,7 +14,6 @@ type Options = {
   readonly maxEvictions?: string
   readonly deadline?: string
   readonly format: string
-  readonly debug?: boolean
 }
 type Output = { readonly write: (text: string) => unknown; readonly isTTY?: boolean }
 /** Where the command reads its time and writes its words; the process, outside of tests. */
@@ -33,7 +33,6 @@ export const plan = (program: Command): void => {
     .option('--max-evictions <n>', 'evict at most so many pods')
     .option('--deadline <seconds>', 'stop looking for better plans after so long', DEADLINE_SECONDS)
     .option('--format <format>', 'text or json', 'text')
-    .option('--debug', 'show the stack of an error')
     .addHelpText(
       'after',
       '\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains',
@@ -43,21 +42,8 @@ export const plan = (program: Command): void => {
     })
 }
 
-/** Plans and prints. @returns the exit code */
-export const runPlan = (options: Options, world: PlanWorld): number => {
-  try {
-    return planned(options, world)
-  } catch (error) {
-    const shown = options.debug || process.env.DEBUG ? (error as Error).stack : `error: ${(error as Error).message}`
-    world.err.write(`${printable(shown ?? String(error))}\n`)
-    return 2
-  }
-}
-
-// Names from the cluster and from files are hostile: no control character reaches the terminal.
-const printable = (text: string): string => stripVTControlCharacters(text).replace(/[^\P{C}\n]/gu, '?')
-
-const planned = (options: Options, { out, err, now }: PlanWorld): number => {
+/** Plans and prints. @returns the exit code @throws UserError naming the file, the place in it and the remedy */
+export const runPlan = (options: Options, { out, err, now }: PlanWorld): number => {
   if (options.format !== 'text' && options.format !== 'json')
     throw new UserError(`--format is text or json, not "${options.format}"`)
   const deadlineMs = numberOf('--deadline', options.deadline ?? DEADLINE_SECONDS, /^\d+(\.\d+)?$/) * 1000
@@ -66,7 +52,7 @@ const planned = (options: Options, { out, err, now }: PlanWorld): number => {
   const began = now()
   const { model, skipped } = parseSnapshot(options.snapshot, readText(options.snapshot))
   const kinds = Object.entries(skipped).map(([kind, count]) => `${count} ${kind}`)
-  if (kinds.length > 0) err.write(`${printable(`skipped, as nothing is planned from them: ${kinds.join(', ')}`)}\n`)
+  if (kinds.length > 0) err.write(`skipped, as nothing is planned from them: ${printable(kinds.join(', '))}\n`)
   if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)
   const start = now()
   const result = planGreedy(model, policy, prices, { now: start, elapsed: () => now() - start, deadlineMs })

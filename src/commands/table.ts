@@ -1,7 +1,10 @@
 import { stripVTControlCharacters } from 'node:util'
 
 /** Text from the cluster without characters that could steer a terminal. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]/gu, '?')
+export const printable = (text: string): string => stripVTControlCharacters(text).replace(/\p{C}/gu, '?')
+
+/** The same for text of several lines. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 /** Rows as aligned columns; cells that are numbers are set to the right. No lines, so that it greps well. */
 export const table = (rows: readonly (readonly (string | number)[])[]): string => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { JSONCodec } from 'nats'
 import { type CloudEvent, factOf } from '../runtime/projector.ts'
 import { withSession } from './session.ts'
+import { printable } from './table.ts'
 
 const json = JSONCodec<CloudEvent>()
 
@@ -39,5 +40,5 @@ export const eventLine = (event: CloudEvent): string => {
 // Names from the cluster are hostile: no control character reaches the terminal.
 const fieldOf = ([name, value]: readonly [string, unknown]): string => {
   const text = typeof value === 'string' && !/\s/.test(value) ? value : JSON.stringify(value)
-  return `${styleText('dim', `${name}=`)}${text.replace(/[\p{Cc}\p{Cf}]/gu, '?')}`
+  return `${styleText('dim', `${name}=`)}${printable(text)}`
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { runPlan } from '../../src/commands/plan.ts'
+import { UserError } from '../../src/commands/session.ts'
 import { Plan } from '../../src/events/plan.ts'
 import { NOW, node, pod, web } from '../actors/evictor/cluster.ts'
 
@@ -19,8 +20,16 @@ const list = (...items: readonly unknown[]): string => file(JSON.stringify({ api
 const run = (snapshot: string, options: object = {}) => {
   const [out, err]: [string[], string[]] = [[], []]
   const written = (to: string[]) => ({ write: (text: string) => to.push(text) })
-  const code = runPlan({ snapshot, format: 'json', ...options }, { out: written(out), err: written(err), now: () => NOW })
-  return { code, out: out.join(''), err: err.join('') }
+  const plan = (): number => {
+    try {
+      return runPlan({ snapshot, format: 'json', ...options }, { out: written(out), err: written(err), now: () => NOW })
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError)
+      err.push((error as Error).message)
+      return 2
+    }
+  }
+  return { code: plan(), out: out.join(''), err: err.join('') }
 }
 const pair = [pod('p', 'a'), web(), node('b'), pod('q', 'b'), node('a')]
 
