@@ -48,7 +48,11 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
     while (!life.signal.aborted) {
       const lease = await leases.acquire(definition.type, ground.process, life.signal)
       const held = AbortSignal.any([lease.lost, life.signal])
-      await serveType(definition, held, onReady)
+      await serveType(definition, held, onReady).catch(async (error: unknown) => {
+        if (life.signal.aborted) return
+        log.error({ type: definition.type, err: failureOf(error) }, 'actor type could not be served, trying again')
+        await pause(clock, REOPEN_MS, life.signal)
+      })
       for (const actor of ofType(definition.type)) actor.close(new Error('the lease is lost'))
       await lease.release()
     }
@@ -62,10 +66,22 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
       log.error({ actor: addressOf(actor), err: error }, 'actor quarantined: its journal has a hole')
     for (const { actor, state } of recovered) await revive(definition, actor, state)
     if (root.address.type === type && !actors.has(addressOf(root.address))) await createRoot()
-    const ended = [inbox.consume(type, (delivery) => void receive(delivery), held), inbox.serve(type, route, held)]
-    if (root.address.type === type) for (const other of unhosted) ended.push(inbox.consume(other, refuseUnhosted, held))
+    const ended = [
+      keptUp(() => inbox.consume(type, (delivery) => void receive(delivery), held), held),
+      keptUp(() => inbox.serve(type, route, held), held),
+    ]
+    if (root.address.type === type)
+      for (const other of unhosted) ended.push(keptUp(() => inbox.consume(other, refuseUnhosted, held), held))
     onReady()
     await Promise.all(ended)
+  }
+
+  /** Begins again whatever ends before it should. */
+  const keptUp = async (begin: () => Promise<void>, held: AbortSignal): Promise<void> => {
+    while (!held.aborted) {
+      await begin().catch((error: unknown) => log.warn({ err: failureOf(error) }, 'commands are not heard for a moment'))
+      await pause(clock, REOPEN_MS, held)
+    }
   }
 
   const revive = async (definition: Definition, self: Address, state: Book): Promise<void> => {

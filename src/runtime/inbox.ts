@@ -33,7 +33,7 @@ export type Message = {
 export type Inbox = {
   /** Stores a message; resolves when it is stored. Repeats are harmless. */
   send(message: Message): Promise<void>
-  /** Commands of one actor type in stream order, to the one holder of that type's lease. */
+  /** Commands of one actor type in stream order, to the one holder of that type's lease, until the signal aborts. @throws Unanswered */
   consume(type: string, onDelivery: (delivery: Delivery) => void, signal: AbortSignal): Promise<void>
   /** Synchronous commands: the answer comes after the commit. */
   serve(type: string, onCall: (command: Command) => Promise<Outcome>, signal: AbortSignal): Promise<void>

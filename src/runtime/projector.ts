@@ -23,6 +23,8 @@ export type CloudEvent = {
 export type Position = { readonly seq: number; readonly index: number }
 
 export type EventLog = {
+  /** How long an event is kept, ms. What is older is not told any more, also when nothing is left to go on after. */
+  readonly keptMs: number
   /** The position of the newest event; from there projecting goes on. */
   last(): Promise<Position | undefined>
   /** Appends after the newest event known here. @throws Conflict when another projector was quicker, Unanswered */
@@ -30,6 +32,9 @@ export type EventLog = {
 }
 
 const AGAIN_MS = 500
+
+const isNew = ({ seq, index }: Position, last: Position | undefined): boolean =>
+  !last || seq > last.seq || (seq === last.seq && index > last.index)
 
 /** Pure: the public facts of one journal record. The event's id is the key of the fact; a repeat has the same. */
 export const cloudEvents = (tenant: string, { type, id, record }: Entry): readonly CloudEvent[] => {
@@ -85,7 +90,8 @@ export const project = async (
       const last = await events.last()
       for await (const entry of journal.follow((last?.seq ?? 1) - 1, signal))
         for (const [index, event] of cloudEvents(tenant, entry).entries())
-          if (!last || entry.seq > last.seq || index > last.index) await events.append(event, { seq: entry.seq, index })
+          if (isNew({ seq: entry.seq, index }, last) && clock.now() - entry.record.ts < events.keptMs)
+            await events.append(event, { seq: entry.seq, index })
     } catch (error) {
       if (signal.aborted) return
       log.warn({ err: failureOf(error) }, 'projector starts again after the newest event')

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { jetstreamEvents } from '../../src/adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../src/adapters/jetstream/inbox.ts'
 import { jetstreamJournal } from '../../src/adapters/jetstream/journal.ts'
@@ -129,6 +129,22 @@ test.each([
   expect(deliveries[0]?.command.malformed).toMatch(message)
 })
 
+test('inbox: a consumer that somebody deleted is said, so that it is made again', async () => {
+  const { jsm, inbox } = await fresh()
+  const life = new AbortController()
+  const ended = inbox.consume('worker', () => {}, life.signal)
+  await vi.waitUntil(() =>
+    jsm.consumers.info('COMMANDS', 'cmd-worker').then(
+      () => true,
+      () => false,
+    ),
+  )
+  const gone = expect(ended).rejects.toThrow(/cmd-worker is gone|deleted/)
+  await jsm.consumers.delete('COMMANDS', 'cmd-worker')
+  await gone
+  life.abort()
+})
+
 test('leases: one holder at a time; a released lease is free at once, a silent holder is outlived', {
   timeout: 20_000,
 }, async () => {
@@ -156,12 +172,18 @@ test('projector: EVENTS is exactly the facts of the journal, in order, also when
   let seq = 0
   for (let n = 1; n <= 30; n++) {
     const em = Array.from({ length: n % 4 }, (_, i) => ({ i, ev: { type: 'worker.Fact', n, i } }))
-    seq = await journal.append(actor, commitOf(n, { em }), seq)
+    seq = await journal.append(actor, commitOf(n, { em, ts: Date.now() }), seq)
   }
-  await journal.refuse({ f: 1, refused: { type: 'worker', verb: 'X', reason: 'why' }, own: 'o', ts: 1, cmd: 'bad' })
+  await journal.refuse({ f: 1, refused: { type: 'worker', verb: 'X', reason: 'why' }, own: 'o', ts: Date.now(), cmd: 'bad' })
   const expected: string[] = []
   for await (const entry of journal.readAll(0)) expected.push(...cloudEvents(cluster, entry).map(({ id }) => id))
 
+  const old = await journal.append(
+    { type: 'worker', id: 'old' },
+    commitOf(1, { ts: 1, em: [{ i: 0, ev: { type: 'worker.Old' } }] }),
+    0,
+  )
+  expect(old).toBeGreaterThan(0) // older than any event is kept: not told any more
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
   const count = async (): Promise<number> => (await jsm.streams.info('EVENTS')).state.messages
   for (let life = 0; (await count()) < expected.length && life < 100; life++) {
@@ -169,6 +191,7 @@ test('projector: EVENTS is exactly the facts of the journal, in order, also when
     const events = jetstreamEvents(js, jsm, cluster)
     let left = 1 + (life % 5)
     const mortal = {
+      keptMs: events.keptMs,
       last: events.last,
       append: async (...args: Parameters<typeof events.append>) => {
         await events.append(...args)

@@ -2,6 +2,7 @@ import { headers, type JetStreamClient, type JetStreamManager, JSONCodec } from 
 import { subjects } from '../../events/subjects.ts'
 import { type CloudEvent, type EventLog, factOf, type Position } from '../../runtime/projector.ts'
 import { asked, isNotFound } from './errors.ts'
+import { EVENTS_MS } from './streams.ts'
 
 const STREAM = 'EVENTS'
 const POSITION = 'Qm-Journal'
@@ -11,6 +12,7 @@ const events = JSONCodec<CloudEvent>()
 export const jetstreamEvents = (js: JetStreamClient, jsm: JetStreamManager, cluster: string): EventLog => {
   let expected = 0
   return {
+    keptMs: EVENTS_MS,
     last: async () => {
       const { state } = await asked(STREAM, () => jsm.streams.info(STREAM))
       expected = state.last_seq

@@ -12,6 +12,7 @@ import {
 } from 'nats'
 import { subjects, untoken } from '../../events/subjects.ts'
 import type { Command, Inbox } from '../../runtime/inbox.ts'
+import { Unanswered } from '../../runtime/journal.ts'
 import type { Outcome } from '../../runtime/types.ts'
 import { asked } from './errors.ts'
 
@@ -52,19 +53,23 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
       for (const message of pending) message.working()
     }, WORKING_MS).unref()
     const consumer = await js.consumers.get(STREAM, durable)
-    const delivered = await consumer.consume({ max_messages: 500 })
+    const delivered = await consumer.consume({ max_messages: 500, abort_on_missing_resource: true })
     const stop = (): void => delivered.stop()
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
-    for await (const message of delivered) {
-      pending.add(message)
-      const done = (): void => {
-        pending.delete(message)
-        message.ack()
+    try {
+      for await (const message of delivered) {
+        pending.add(message)
+        const done = (): void => {
+          pending.delete(message)
+          message.ack()
+        }
+        onDelivery({ command: storedCommand(message), done })
       }
-      onDelivery({ command: storedCommand(message), done })
+    } finally {
+      clearInterval(working)
     }
-    clearInterval(working)
+    if (!signal.aborted) throw new Unanswered(`${STREAM}: the consumer ${durable} is gone`)
   },
 
   serve: async (type, onCall, signal) => {

@@ -12,6 +12,8 @@ import {
 export const OLDEST_SERVER = '2.12.3'
 
 const GIB = 2 ** 30
+/** How long a public event is kept. */
+export const EVENTS_MS = 30 * 24 * 3_600_000
 const hours = (count: number): number => nanos(count * 3_600_000)
 
 /** Every actor type that has commands: what no type claims is not stored. */
@@ -27,7 +29,7 @@ const wanted = (cluster: string, types: readonly string[]): readonly (Partial<St
     retention: RetentionPolicy.Workqueue,
     max_age: hours(24),
   },
-  { name: 'EVENTS', subjects: [`qm.${cluster}.evt.>`], max_age: hours(30 * 24), max_bytes: 2 * GIB, allow_direct: true },
+  { name: 'EVENTS', subjects: [`qm.${cluster}.evt.>`], max_age: nanos(EVENTS_MS), max_bytes: 2 * GIB, allow_direct: true },
 ]
 
 /**
