@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { AnyMachineSnapshot } from 'xstate'
 import { append, Fenced } from './append.ts'
-import { type Clock, pause } from './clock.ts'
 import { begin, childAddress, type Decision, decide } from './decide.ts'
-import { failureOf, perform } from './effects.ts'
+import { failureOf } from './effects.ts'
 import { type Book, book, INIT, type Open, type Parent } from './fold.ts'
-import type { Command, Inbox, Message } from './inbox.ts'
-import type { Journal } from './journal.ts'
-import type { Licence } from './licence.ts'
-import { diff, NotJson } from './patch.ts'
+import type { Ground } from './ground.ts'
+import type { Command } from './inbox.ts'
+import { createOutbox } from './outbox.ts'
+import { NotJson } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
-import type { Timers } from './timers.ts'
+import { type Draft, recorded } from './record.ts'
+import { createRunning, type Ending } from './running.ts'
 import {
   type Address,
   addressOf,
@@ -21,25 +21,6 @@ import {
   keyOf,
   type Outcome,
 } from './types.ts'
-
-export type Log = Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>
-
-/** Where a test may stop the process: by a promise that never resolves. */
-export type KillPoint = 'before-append' | 'after-append' | 'before-effect' | 'after-effect'
-
-/** What an actor stands on. */
-export type Ground = {
-  /** Unique per process: the first half of the owner id. */
-  readonly process: string
-  readonly journal: Journal
-  readonly inbox: Inbox
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly licence: Licence
-  readonly log: Log
-  readonly onCommit?: (self: Address, commit: Commit) => void
-  readonly reach?: (point: KillPoint, detail: string) => Promise<void>
-}
 
 export type DurableActor = {
   readonly self: Address
@@ -53,28 +34,8 @@ export type DurableActor = {
   readonly closed: Promise<Error>
 }
 
-type Draft = {
-  readonly ev: JournaledEvent & { readonly at: number }
-  readonly cmd: string
-  readonly ext?: boolean
-  readonly cause?: string | undefined
-  readonly corr?: string | undefined
-  readonly trace?: string | undefined
-  readonly decision?: Decision
-  readonly state?: Persisted
-  readonly em?: readonly JournaledEvent[]
-  readonly fx?: readonly Intent[]
-  readonly done?: readonly string[]
-  readonly tdel?: readonly string[]
-}
-
-type Ending = { readonly output: unknown } | { readonly error: { readonly message: string } }
-
 /** Completions ride on the next commit, but not longer than this: their keys allow a repeat. */
 const FLUSH_MS = 50
-const SEND_AGAIN_MS = 500
-/** A cancelled effect may still be at work: later ones of the same actor wait for it, but not for ever. */
-const CANCEL_MS = 10_000
 
 /** One journaled actor: mailbox, commits, effects and timers. `known` is its folded journal, absent for a new one. */
 export const createActor = (ground: Ground, definition: Definition, self: Address, known?: Book): DurableActor => {
@@ -82,15 +43,11 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const name = addressOf(self)
   const own = `${ground.process}.${randomUUID().slice(0, 8)}`
   const life = new AbortController()
-  const running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
-  /** Ends of effects that were cancelled and may still be at work. */
-  const cancelling = new Set<Promise<void>>()
   const armed = new Map<string, () => void>()
   const finished = new Set<string>()
   let current: Book | undefined = known
   let live: AnyMachineSnapshot | undefined
   let mailbox: Promise<unknown> = Promise.resolve()
-  let outbox: Promise<unknown> = Promise.resolve()
   let flushing: (() => void) | undefined
   let announce: (why: Error) => void = () => {}
   const closed = new Promise<Error>((resolve) => {
@@ -107,7 +64,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const close = (why: Error): void => {
     if (life.signal.aborted) return
     life.abort(why)
-    for (const { abort } of running.values()) abort.abort(why)
+    effects.cancelAll(why)
     for (const disarm of armed.values()) disarm()
     flushing?.()
     announce(why)
@@ -132,9 +89,8 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   // Decide, append, change, act: in this order and never another.
   const commit = async (draft: Draft): Promise<Outcome> => {
     const before = current
-    const n = (before?.n ?? 0) + 1
     const next = draft.decision ? persist(draft.decision.next) : (draft.state ?? (before?.state as Persisted))
-    const record = recorded(draft, before, n, next)
+    const record = recorded(definition, own, before, next, draft, finished)
     await ground.reach?.('before-append', record.ev.type)
     const seq = await append(ground.journal, clock, self, record, before?.seq ?? 0, life.signal)
     await ground.reach?.('after-append', record.ev.type)
@@ -143,48 +99,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     else if (draft.state) live = undefined
     act(record)
     ground.onCommit?.(self, record)
-    return { ok: true, n, to: record.to }
-  }
-
-  const recorded = (draft: Draft, before: Book | undefined, n: number, next: Persisted): Commit => {
-    const { decision } = draft
-    const left = [...(before?.open.values() ?? [])].filter(
-      ({ kind, ref }) => kind === 'invoke' && decision?.left.includes(ref ?? ''),
-    )
-    const fx = [...(decision?.fx ?? []), ...(draft.fx ?? [])]
-    const em = [...(decision?.em ?? []), ...(draft.em ?? []).map((ev, index) => ({ i: 1000 + index, ev }))]
-    return {
-      f: 1,
-      n,
-      mv: definition.version,
-      sv: definition.events[draft.ev.type]?.v ?? 1,
-      own,
-      nonce: randomUUID(),
-      ts: draft.ev.at,
-      cmd: draft.cmd,
-      ...(draft.ext && { ext: true as const }),
-      ...(draft.cause !== undefined && { cause: draft.cause }),
-      corr: draft.corr ?? draft.cmd,
-      ...(draft.trace !== undefined && { trace: draft.trace }),
-      ev: draft.ev,
-      to: next.value,
-      p: diff(before?.state, next) as Commit['p'],
-      fx: [...fx, ...report(next, before, draft, fx.length)],
-      done: [...new Set([...finished, ...(draft.done ?? []), ...left.map(({ key }) => key)])],
-      tdel: [...(draft.tdel ?? []), ...(decision?.tdel ?? [])],
-      tset: [...(decision?.tset ?? [])],
-      em,
-    }
-  }
-
-  /** The end of a child is told to its parent by the commit that ends it. */
-  const report = (next: Persisted, before: Book | undefined, draft: Draft, count: number): Intent[] => {
-    const parent = draft.ev.type === INIT ? (draft.ev['parent'] as Parent | undefined) : before?.parent
-    if (!parent || !draft.decision || next.status === 'active') return []
-    const { ref, ...to } = parent
-    const ending = next.status === 'done' ? { output: next.output } : { error: failureOf(draft.decision.next.error) }
-    const type = `xstate.${next.status === 'done' ? 'done' : 'error'}.actor.${ref}`
-    return [{ i: 2000 + count, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }]
+    return { ok: true, n: record.n, to: record.to }
   }
 
   const stamped = (ev: JournaledEvent): JournaledEvent & { readonly at: number } => ({
@@ -195,21 +110,13 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const act = (record: Commit): void => {
     for (const key of record.done) {
       finished.delete(key)
-      cancel(key)
+      effects.cancel(key)
     }
     for (const timer of record.tdel) disarm(timer)
     for (const timer of record.tset) arm(timer.id, timer.due)
     for (const intent of record.fx)
       start({ ...intent, key: keyOf(self, record.n, intent.i), corr: record.corr, trace: record.trace }, 1)
     if (finished.size > 0) flush()
-  }
-
-  const cancel = (key: string): void => {
-    const effect = running.get(key)
-    if (!effect) return
-    effect.abort.abort(new Error('the state that asked for it was left'))
-    cancelling.add(effect.ended)
-    void effect.ended.then(() => cancelling.delete(effect.ended))
   }
 
   const disarm = (timer: string): void => {
@@ -254,65 +161,19 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   }
 
   const start = (intent: Open, attempt: number): void => {
-    if (intent.kind === 'spawn' || intent.kind === 'stop' || intent.kind === 'send') {
-      outbox = outbox.then(() => deliver(intent)).catch(() => {})
-      return
-    }
-    const abort = new AbortController()
-    const waited = cancelling.size > 0 ? Promise.race([Promise.allSettled(cancelling), pause(clock, CANCEL_MS)]) : undefined
-    const ended = run(intent, attempt, abort, waited).finally(() => running.delete(intent.key))
-    running.set(intent.key, { abort, ended })
+    if (intent.kind === 'action' || intent.kind === 'invoke') effects.start(intent, attempt)
+    else send(intent)
   }
-
-  const deliver = async (intent: Open): Promise<void> => {
-    while (!life.signal.aborted) {
-      try {
-        await ground.inbox.send(messageOf(self, intent))
-        return finish(intent.key)
-      } catch (error) {
-        log.warn({ actor: name, key: intent.key, err: failureOf(error) }, 'message not stored yet, trying again')
-        await pause(clock, SEND_AGAIN_MS, life.signal)
-      }
-    }
-  }
-
-  const run = async (
-    intent: Open,
-    attempt: number,
-    abort: AbortController,
-    waited: Promise<unknown> | undefined,
-  ): Promise<void> => {
-    await waited
-    if (abort.signal.aborted) return
-    await ground.reach?.('before-effect', intent.name)
-    let reports = 0
-    const context = {
-      key: intent.key,
-      actor: self,
-      signal: abort.signal,
-      attempt,
-      report: async (event: JournaledEvent) => {
-        const cmd = `${intent.key}#${++reports}`
-        await enqueue(async () => {
-          if (!abort.signal.aborted) await advance({ ev: stamped(event), cmd, cause: intent.key, corr: intent.corr })
-        })
-      },
-    }
-    const effect = definition.effects[intent.name]
-    try {
-      if (!effect) throw new Error(`${self.type} defines no effect "${intent.name}"`)
-      const output = await perform(effect, intent.input, context, ground.licence, clock)
-      await ground.reach?.('after-effect', intent.name)
-      if (!abort.signal.aborted) ended(intent, { output: output ?? null })
-    } catch (error) {
-      if (!abort.signal.aborted) ended(intent, { error: failureOf(error) })
-    }
-  }
-
   const ended = (intent: Open, ending: Ending): void => {
-    const failed = 'error' in ending
-    if (intent.kind === 'action' && !failed) finish(intent.key)
+    if (intent.kind === 'action' && 'output' in ending) finish(intent.key)
     else enqueued(() => conclude(intent, ending))
+  }
+  /** What an effect reports while it goes on; nothing any more once its state was left. */
+  const reported = async (intent: Open, event: JournaledEvent, nth: number, cancelled: AbortSignal): Promise<void> => {
+    const draft = { cmd: `${intent.key}#${nth}`, cause: intent.key, corr: intent.corr }
+    await enqueue(async () => {
+      if (!cancelled.aborted) await advance({ ...draft, ev: stamped(event) })
+    })
   }
   const conclude = async (intent: Open, ending: Ending): Promise<void> => {
     const failed = 'error' in ending
@@ -347,6 +208,9 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       })
     })
   }
+
+  const effects = createRunning(ground, definition, self, { onEnd: ended, onReport: reported })
+  const send = createOutbox(ground.inbox, clock, log, self, life.signal, finish)
 
   const receive = (command: Command): Promise<Outcome> =>
     enqueue(async () => {
@@ -425,11 +289,3 @@ export const stated = (value: unknown): string =>
     : Object.entries(value as Record<string, unknown>)
         .map(([key, inner]) => `${key}.${stated(inner)}`)
         .join(', ')
-
-const messageOf = (self: Address, { kind, key, to, ref, input, corr, trace }: Open): Message => {
-  const common = { to: to as Address, key, corr, trace }
-  if (kind === 'spawn') return { ...common, verb: '$Spawn', payload: { input, parent: { ...self, ref } } }
-  if (kind === 'stop') return { ...common, verb: '$Stop', payload: {} }
-  const event = input as JournaledEvent
-  return { ...common, verb: event.type.startsWith('xstate.') ? '$Child' : '$Send', payload: { event } }
-}

@@ -1,6 +1,6 @@
-import type { Log } from './actor.ts'
 import { type Clock, pause } from './clock.ts'
 import { failureOf } from './effects.ts'
+import type { Log } from './ground.ts'
 import type { Entry, Journal } from './journal.ts'
 import { keyOf } from './types.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KillPoint } from '../../src/runtime/actor.ts'
+import type { KillPoint } from '../../src/runtime/ground.ts'
 import { Held, type Licence, unrestricted } from '../../src/runtime/licence.ts'
 import { settled } from './clock.ts'
 import { self, story } from './world.ts'

@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
-import type { Ground, KillPoint, Log } from '../../src/runtime/actor.ts'
+import type { Ground, KillPoint, Log } from '../../src/runtime/ground.ts'
 import { type Host, startHost } from '../../src/runtime/host.ts'
 import { invoked, performed, spawned, tell } from '../../src/runtime/intent.ts'
 import { type Licence, unrestricted } from '../../src/runtime/licence.ts'

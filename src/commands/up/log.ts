@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
-import type { Log } from '../../runtime/actor.ts'
+import type { Log } from '../../runtime/ground.ts'
 
 /** Log lines as JSON: to standard output, or to a file where a person watches the terminal. */
 export const createLog = (home: string, isTerminal: boolean): Log => {

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { Planned, Verified } from '../../events/evictor.ts'
 import { NotReady, type Planner } from '../../ports.ts'
-import type { Log } from '../../runtime/actor.ts'
+import type { Log } from '../../runtime/ground.ts'
 
 /** What the planner's thread needs to find its way. */
 export type PlannerData = {

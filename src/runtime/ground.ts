@@ -1,0 +1,25 @@
+import type { Clock } from './clock.ts'
+import type { Inbox } from './inbox.ts'
+import type { Journal } from './journal.ts'
+import type { Licence } from './licence.ts'
+import type { Timers } from './timers.ts'
+import type { Address, Commit } from './types.ts'
+
+export type Log = Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>
+
+/** Where a test may stop the process: by a promise that never resolves. */
+export type KillPoint = 'before-append' | 'after-append' | 'before-effect' | 'after-effect'
+
+/** What an actor stands on. */
+export type Ground = {
+  /** Unique per process: the first half of the owner id. */
+  readonly process: string
+  readonly journal: Journal
+  readonly inbox: Inbox
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly licence: Licence
+  readonly log: Log
+  readonly onCommit?: (self: Address, commit: Commit) => void
+  readonly reach?: (point: KillPoint, detail: string) => Promise<void>
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import type { Decision } from './decide.ts'
+import { failureOf } from './effects.ts'
+import { type Book, INIT, type Parent } from './fold.ts'
+import { diff } from './patch.ts'
+import type { Persisted } from './persist.ts'
+import type { Commit, Definition, Intent, JournaledEvent } from './types.ts'
+
+/** What is to become a commit: an event, what it answers, and what was decided on it. */
+export type Draft = {
+  readonly ev: JournaledEvent & { readonly at: number }
+  readonly cmd: string
+  readonly ext?: boolean
+  readonly cause?: string | undefined
+  readonly corr?: string | undefined
+  readonly trace?: string | undefined
+  readonly decision?: Decision
+  /** The state after a commit that no machine decided. */
+  readonly state?: Persisted
+  /** Facts, messages, ended intents and timers that no machine asked for. */
+  readonly em?: readonly JournaledEvent[]
+  readonly fx?: readonly Intent[]
+  readonly done?: readonly string[]
+  readonly tdel?: readonly string[]
+}
+
+// The machine's own facts and intents are numbered by their place among its actions; ours begin above them.
+const OWN_FACTS = 1000
+const OWN_INTENTS = 2000
+
+/**
+ * The next record of an actor.
+ * @param finished keys of intents that have ended since the last commit
+ * @throws NotJson when the new state can't be journaled
+ */
+export const recorded = (
+  definition: Definition,
+  own: string,
+  before: Book | undefined,
+  next: Persisted,
+  draft: Draft,
+  finished: Iterable<string>,
+): Commit => {
+  const { decision, ev, cmd } = draft
+  const left = [...(before?.open.values() ?? [])].filter(
+    ({ kind, ref }) => kind === 'invoke' && decision?.left.includes(ref ?? ''),
+  )
+  return {
+    f: 1,
+    n: (before?.n ?? 0) + 1,
+    mv: definition.version,
+    sv: definition.events[ev.type]?.v ?? 1,
+    own,
+    nonce: randomUUID(),
+    ts: ev.at,
+    cmd,
+    ...(draft.ext && { ext: true as const }),
+    ...(draft.cause !== undefined && { cause: draft.cause }),
+    corr: draft.corr ?? cmd,
+    ...(draft.trace !== undefined && { trace: draft.trace }),
+    ev,
+    to: next.value,
+    p: diff(before?.state, next) as Commit['p'],
+    fx: [...(decision?.fx ?? []), ...(draft.fx ?? []), ...report(before, next, draft)],
+    done: [...new Set([...finished, ...(draft.done ?? []), ...left.map(({ key }) => key)])],
+    tdel: [...(draft.tdel ?? []), ...(decision?.tdel ?? [])],
+    tset: [...(decision?.tset ?? [])],
+    em: [...(decision?.em ?? []), ...(draft.em ?? []).map((fact, index) => ({ i: OWN_FACTS + index, ev: fact }))],
+  }
+}
+
+/** The end of a child is told to its parent by the commit that ends it. */
+const report = (before: Book | undefined, next: Persisted, { ev, decision }: Draft): readonly Intent[] => {
+  const parent = ev.type === INIT ? (ev['parent'] as Parent | undefined) : before?.parent
+  if (!parent || !decision || next.status === 'active') return []
+  const { ref, ...to } = parent
+  const ending = next.status === 'done' ? { output: next.output } : { error: failureOf(decision.next.error) }
+  const type = `xstate.${next.status === 'done' ? 'done' : 'error'}.actor.${ref}`
+  return [{ i: OWN_INTENTS, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }]
+}

@@ -1,0 +1,74 @@
+import { pause } from './clock.ts'
+import { type Failure, failureOf, perform } from './effects.ts'
+import type { Open } from './fold.ts'
+import type { Ground } from './ground.ts'
+import type { Address, Definition, JournaledEvent } from './types.ts'
+
+/** How an effect ended. */
+export type Ending = { readonly output: unknown } | { readonly error: Failure }
+
+type Listener = {
+  /** Not told of an effect that was cancelled before. */
+  readonly onEnd: (intent: Open, ending: Ending) => void
+  /** An event that the effect reports while it goes on, the `nth` of it. */
+  readonly onReport: (intent: Open, event: JournaledEvent, nth: number, cancelled: AbortSignal) => Promise<void>
+}
+
+export type Running = {
+  /** `attempt`: 1, or 2 where an earlier run is possible. */
+  readonly start: (intent: Open, attempt: number) => void
+  readonly cancel: (key: string) => void
+  readonly cancelAll: (why: Error) => void
+}
+
+/** A cancelled effect may still be at work: later ones of the same actor wait for it, but not for ever. */
+const CANCEL_MS = 10_000
+
+/** The effects of one actor that are under way. */
+export const createRunning = (ground: Ground, definition: Definition, actor: Address, listener: Listener): Running => {
+  const running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+  const cancelling = new Set<Promise<void>>()
+
+  const run = async (
+    intent: Open,
+    attempt: number,
+    abort: AbortController,
+    before: Promise<unknown> | undefined,
+  ): Promise<void> => {
+    await before
+    if (abort.signal.aborted) return
+    await ground.reach?.('before-effect', intent.name)
+    let reports = 0
+    const report = (event: JournaledEvent): Promise<void> => listener.onReport(intent, event, ++reports, abort.signal)
+    const effect = definition.effects[intent.name]
+    try {
+      if (!effect) throw new Error(`${actor.type} defines no effect "${intent.name}"`)
+      const context = { key: intent.key, actor, signal: abort.signal, attempt, report }
+      const output = await perform(effect, intent.input, context, ground.licence, ground.clock)
+      await ground.reach?.('after-effect', intent.name)
+      if (!abort.signal.aborted) listener.onEnd(intent, { output: output ?? null })
+    } catch (error) {
+      if (!abort.signal.aborted) listener.onEnd(intent, { error: failureOf(error) })
+    }
+  }
+
+  return {
+    start: (intent, attempt) => {
+      const abort = new AbortController()
+      const before =
+        cancelling.size > 0 ? Promise.race([Promise.allSettled(cancelling), pause(ground.clock, CANCEL_MS)]) : undefined
+      const ended = run(intent, attempt, abort, before).finally(() => running.delete(intent.key))
+      running.set(intent.key, { abort, ended })
+    },
+    cancel: (key) => {
+      const effect = running.get(key)
+      if (!effect) return
+      effect.abort.abort(new Error('the state that asked for it was left'))
+      cancelling.add(effect.ended)
+      void effect.ended.then(() => cancelling.delete(effect.ended))
+    },
+    cancelAll: (why) => {
+      for (const { abort } of running.values()) abort.abort(why)
+    },
+  }
+}
