@@ -3,11 +3,11 @@ import type { Model, NodeEntry } from './model.ts'
 
 type Offer = { readonly amount: number; readonly hourly: number }
 
-/** The cheapest fractional cover of a demand: the cheapest unit first. Exact for one resource. */
+/** The cheapest fractional cover of a demand: the cheapest unit first. Exact for one resource; ties by size, so that the sum never depends on the order of arrival. */
 const cover = (demand: number, offers: readonly Offer[]): number => {
   let left = demand
   let cost = 0
-  for (const { amount, hourly } of offers.toSorted((a, b) => a.hourly / a.amount - b.hourly / b.amount)) {
+  for (const { amount, hourly } of offers.toSorted((a, b) => a.hourly / a.amount - b.hourly / b.amount || b.amount - a.amount)) {
     if (left <= 0) break
     cost += hourly * Math.min(1, left / amount)
     left -= amount
