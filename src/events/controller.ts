@@ -97,8 +97,8 @@ export type ControllerFact =
       readonly outcome: string
       readonly reason?: string
       readonly owner?: string
-      /** Epoch ms at which the eviction was granted: its replacement is not older. */
-      readonly since?: number
+      /** Epoch ms at which the eviction was last asked for: what replaces the pod is not older. */
+      readonly since: number
     }
   | {
       readonly type: 'controller.ActionDone'

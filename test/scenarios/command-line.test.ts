@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { subjects } from '../../src/events/subjects.ts'
 import { startUp, type Up, withHome, world } from '../up.ts'
 
@@ -87,9 +87,14 @@ test(
           'its node removed',
           ({ fact, data }) => fact === 'evictor.NodeRemoved' && data['node'] === step.data['node'],
         )
-        const gone = await command(home, ['why', `node/${step.data['node']}`])
-        expect(gone.out).toContain('Where its pods went')
-        expect(gone.out).toMatch(new RegExp(`${step.data['pod']} +evicted +→ \\S+ on openb-node-\\d+`))
+        await vi.waitFor(
+          async () => {
+            const gone = await command(home, ['why', `node/${step.data['node']}`])
+            expect(gone.out).toContain('Where its pods went')
+            expect(gone.out).toMatch(new RegExp(`${step.data['pod']} +evicted +→ \\S+ on openb-node-\\d+`))
+          },
+          { timeout: 30_000, interval: 500 },
+        )
         await up.call('Demote')
 
         const kept = await keptFor(up, home, /^(NoRoom|BudgetForbids)$/)

@@ -13,8 +13,8 @@ export type EvictionInput = {
 type Context = EvictionInput & {
   readonly outcome: EvictionOutcome['outcome']
   readonly reason?: string | undefined
-  /** When the eviction was granted, epoch ms. */
-  readonly since?: number
+  /** When the eviction was last asked for, epoch ms: what replaces the pod is not older. */
+  readonly since: number
   /** The drain does not want it any more; what was asked of the world already is still heard. */
   readonly cancelled?: true
 }
@@ -51,7 +51,7 @@ export const eviction = setup({
   delays: { blocked: BLOCKED_MS },
 }).createMachine({
   id: 'eviction',
-  context: ({ input }) => ({ ...(input ?? ({} as EvictionInput)), outcome: 'failed' }),
+  context: ({ input }) => ({ ...(input ?? ({} as EvictionInput)), outcome: 'failed', since: input?.at ?? 0 }),
   output: ({ context }) => ({
     uid: context.pod.uid,
     outcome: context.outcome,
@@ -68,11 +68,11 @@ export const eviction = setup({
           {
             guard: 'cancelled',
             target: 'ended',
-            actions: assign({ outcome: 'evicted', reason: undefined, since: ({ event }) => atOf(event) }),
+            actions: assign({ outcome: 'evicted', reason: undefined }),
           },
           {
             target: 'leaving',
-            actions: assign({ outcome: 'evicted', reason: undefined, since: ({ event }) => atOf(event) }),
+            actions: assign({ outcome: 'evicted', reason: undefined }),
           },
         ],
         onError: [
@@ -86,7 +86,7 @@ export const eviction = setup({
       },
     },
     blocked: {
-      after: { blocked: 'evicting' },
+      after: { blocked: { target: 'evicting', actions: assign({ since: ({ event }) => atOf(event) }) } },
       on: { 'eviction.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
     },
     // Granted is granted: whether somebody waits for it or not, the pod goes.
@@ -127,7 +127,7 @@ export const eviction = setup({
         outcome,
         ...(reason !== undefined && { reason }),
         ...(pod.owner !== undefined && { owner: pod.owner }),
-        ...(since !== undefined && { since }),
+        since,
       })),
     },
   },

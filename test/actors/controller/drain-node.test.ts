@@ -104,12 +104,12 @@ const evicting = (force: boolean, ...events: readonly Event[]) =>
   given(eviction, { action: 'a1', node: 'n1', pod, deadline: 60_000, force }, {}, ...events)
 const ref = (state: string): string => `0.eviction.${state}`
 
-test('eviction: evicts by UID, waits by UID, and says when it was granted', () => {
+test('eviction: evicts by UID, waits by UID, and says when it was asked', () => {
   expect(evicting(false).begun.fx).toEqual([['evictPod', pod]])
   const gone = evicting(false, done(ref('evicting'), undefined, 5)).when(done(ref('leaving'), true, 9))
   expect(gone).toMatchObject({
     to: 'ended',
-    facts: [{ type: 'controller.StepDone', pod: 'web/a', uid: 'pa', outcome: 'evicted', owner: 'rs', since: 5 }],
+    facts: [{ type: 'controller.StepDone', pod: 'web/a', uid: 'pa', outcome: 'evicted', owner: 'rs', since: 0 }],
   })
 })
 
@@ -139,7 +139,7 @@ test('eviction: cancelled, it hears what was asked already, says it, and asks no
   expect(asked.state.value).toBe('evicting')
   expect(asked.when(done(ref('evicting'), undefined, 5))).toMatchObject({
     to: 'ended',
-    facts: [{ outcome: 'evicted', since: 5 }],
+    facts: [{ outcome: 'evicted', since: 0 }],
   })
   expect(asked.when(failed(ref('evicting'), 'Blocked'))).toMatchObject({
     to: 'ended',
