@@ -6,10 +6,12 @@ import { failureOf } from './effects.ts'
 import { type Book, book, INIT, type Open, type Parent } from './fold.ts'
 import type { Ground } from './ground.ts'
 import type { Command } from './inbox.ts'
+import { Unstorable } from './journal.ts'
 import { createOutbox } from './outbox.ts'
 import { NotJson } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
-import { type Draft, recorded } from './record.ts'
+import { type Draft, letterToParent, recorded } from './record.ts'
+import { lateness } from './refuse.ts'
 import { createRunning, type Ending } from './running.ts'
 import {
   type Address,
@@ -36,6 +38,8 @@ export type DurableActor = {
 
 /** Completions ride on the next commit, but not longer than this: their keys allow a repeat. */
 const FLUSH_MS = 50
+
+const isUnwritable = (error: unknown): boolean => error instanceof NotJson || error instanceof Unstorable
 
 /** One journaled actor: mailbox, commits, effects and timers. `known` is its folded journal, absent for a new one. */
 export const createActor = (ground: Ground, definition: Definition, self: Address, known?: Book): DurableActor => {
@@ -146,7 +150,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       decision = decide(definition, self, state(), ev)
       return decision && (await commit({ ...draft, decision }))
     } catch (error) {
-      if (decision && !(error instanceof NotJson)) throw error
+      if (decision && !isUnwritable(error)) throw error
       return await dead(draft, error)
     }
   }
@@ -156,7 +160,9 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     const failure = failureOf(error)
     log.error({ actor: name, event: draft.ev.type, err: error }, 'the machine threw: the event is set aside')
     const fact = { type: `${self.type}.EventFailed`, id: self.id, event: draft.ev.type, error: failure.message }
-    await commit({ ...draft, ev: stamped({ type: '$dead', event: draft.ev, error: failure }), em: [fact] })
+    // Of an event that can't be written only the type is kept.
+    const event = isUnwritable(error) ? { type: draft.ev.type } : draft.ev
+    await commit({ ...draft, ev: stamped({ type: '$dead', event, error: failure }), em: [fact] })
     return { ok: false, why: 'refused', detail: `the ${self.type} failed on it: ${failure.message}` }
   }
 
@@ -222,7 +228,9 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       if (command.verb === '$Stop') return await stop(draft)
       if (payload.event && command.verb.startsWith('$'))
         return (await advance({ ...draft, ev: stamped(payload.event) })) ?? unaccepted(payload.event.type)
+      const late = lateness(command, definition, clock.now())
       const type = `${self.type}.${command.verb}`
+      if (late !== undefined) return await refuse(draft, type, late)
       const ev = stamped({ ...(definition.events[type]?.schema.parse(command.payload) as object), type })
       return (await advance({ ...draft, ev })) ?? (await refuse(draft, ev.type))
     })
@@ -231,7 +239,25 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     if (active()) return { ok: false, why: 'refused', detail: `${name} is running already` }
     const ev = stamped({ type: INIT, input, ...(parent && { parent }) })
     live = undefined
-    return commit({ ...draft, ev, decision: begin(definition, self, input, ev.at), done: unfinishedEffects() })
+    try {
+      return await commit({ ...draft, ev, decision: begin(definition, self, input, ev.at), done: unfinishedEffects() })
+    } catch (error) {
+      if (!isUnwritable(error)) throw error
+      return await stillborn(draft, parent, error)
+    }
+  }
+  /** Its first state can't be written: it never lives, and its parent hears so. */
+  const stillborn = async (draft: Omit<Draft, 'ev'>, parent: Parent | undefined, error: unknown): Promise<Outcome> => {
+    const failure = failureOf(error)
+    log.error({ actor: name, err: error }, 'the actor can not begin')
+    await commit({
+      ...draft,
+      ev: stamped({ type: '$stillborn', error: failure, ...(parent && { parent }) }),
+      state: { status: 'error', value: '', context: null, children: {} },
+      done: unfinishedEffects(),
+      fx: parent ? [letterToParent(parent, { error: failure })] : [],
+    })
+    return { ok: false, why: 'refused', detail: `${name} can not begin: ${failure.message}` }
   }
 
   const stop = async (draft: Omit<Draft, 'ev'>): Promise<Outcome> => {
@@ -261,8 +287,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       : `there is no ${name}`
 
   /** A refusal is a fact too, so that a lost acknowledgement can't turn it into an acceptance. */
-  const refuse = async (draft: Omit<Draft, 'ev'>, event: string): Promise<Outcome> => {
-    const detail = reason(event)
+  const refuse = async (draft: Omit<Draft, 'ev'>, event: string, detail = reason(event)): Promise<Outcome> => {
     const fact = { type: `${self.type}.CommandRefused`, command: event, id: self.id, cmd: draft.cmd, reason: detail }
     await commit({ ...draft, ev: stamped({ type: '$refused', command: event, reason: detail }), em: [fact] })
     return { ok: false, why: 'refused', detail }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { createActor, type DurableActor } from './actor.ts'
 import { pause } from './clock.ts'
 import { failureOf } from './effects.ts'
@@ -6,7 +7,7 @@ import type { Ground } from './ground.ts'
 import type { Command, Delivery, Leases } from './inbox.ts'
 import { recover } from './recover.ts'
 import { refusalOf } from './refuse.ts'
-import { type Address, addressOf, type Definition, type Outcome } from './types.ts'
+import { Address, addressOf, type Definition, type Outcome } from './types.ts'
 
 export type HostOptions = {
   readonly ground: Ground
@@ -34,6 +35,12 @@ const withIdInPayload = (command: Command): Command =>
     ? command
     : { ...command, id: undefined, payload: { id: command.id ?? command.cmd, ...command.payload } }
 
+const Parented = z.object({ parent: Address.extend({ ref: z.string() }) })
+
+/** Whether the actor has something to do by itself: alive, or with messages or effects that are owed. */
+const owes = ({ state, open }: Book): boolean =>
+  state.status === 'active' || [...open.values()].some(({ parked }) => parked === undefined)
+
 /** Hosts actor types: lease, recovery, then commands; again whenever a lease is lost and won back. */
 export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: HostOptions): Host => {
   const { journal, inbox, clock, log } = ground
@@ -44,35 +51,45 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
   const books = new Map<string, Book>()
   const reopening = new Map<string, Promise<DurableActor>>()
   const readers = recover(journal, [...byType.keys()])
+  /** Aborts when the type's lease is lost: nothing of the type may live here then. */
+  const holds = new Map<string, AbortSignal>()
+  const isHeld = (type: string): boolean => holds.get(type)?.aborted === false
 
   const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
     while (!life.signal.aborted) {
       const lease = await leases.acquire(definition.type, ground.process, life.signal)
       const held = AbortSignal.any([lease.lost, life.signal])
+      holds.set(definition.type, held)
       await serveType(definition, held, onReady).catch(async (error: unknown) => {
         if (life.signal.aborted) return
         log.error({ type: definition.type, err: failureOf(error) }, 'actor type could not be served, trying again')
         await pause(clock, REOPEN_MS, life.signal)
       })
-      for (const actor of ofType(definition.type)) actor.close(new Error('the lease is lost'))
+      dismiss(definition.type)
       await lease.release()
     }
   }
-  const ofType = (type: string): DurableActor[] => [...actors.values()].filter(({ self }) => self.type === type)
+  const dismiss = (type: string): void => {
+    holds.set(type, AbortSignal.abort())
+    for (const actor of actors.values()) if (actor.self.type === type) actor.close(new Error('the lease is lost'))
+    for (const name of books.keys()) if (name.startsWith(`${type}/`)) books.delete(name)
+  }
 
   const serveType = async (definition: Definition, held: AbortSignal, onReady: () => void): Promise<void> => {
     const { type } = definition
     const { books: recovered, corrupt } = await readers.read(type)
     for (const { actor, error } of corrupt)
-      log.error({ actor: addressOf(actor), err: error }, 'actor quarantined: its journal has a hole')
+      log.error({ actor: addressOf(actor), err: error }, 'actor quarantined: its journal can not be folded')
     for (const { actor, state } of recovered) await revive(definition, actor, state)
-    if (root.address.type === type && !actors.has(addressOf(root.address))) await createRoot()
+    const isQuarantined = corrupt.some(({ actor }) => addressOf(actor) === addressOf(root.address))
+    if (root.address.type === type && !isQuarantined && !actors.has(addressOf(root.address))) await createRoot()
     const ended = [
-      keptUp(() => inbox.consume(type, (delivery) => void receive(delivery), held), held),
+      keptUp(() => inbox.consume(type, (delivery) => void receive(delivery, held), held), held),
       keptUp(() => inbox.serve(type, route, held), held),
     ]
     if (root.address.type === type)
-      for (const other of unhosted) ended.push(keptUp(() => inbox.consume(other, refuseUnhosted, held), held))
+      for (const other of unhosted)
+        ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
     onReady()
     await Promise.all(ended)
   }
@@ -86,9 +103,12 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
   }
 
   const revive = async (definition: Definition, self: Address, state: Book): Promise<void> => {
-    const owes = state.state.status === 'active' || [...state.open.values()].some(({ parked }) => parked === undefined)
-    if (owes) await adopt(definition, self, state).open()
-    else books.set(addressOf(self), state)
+    if (!owes(state)) books.set(addressOf(self), state)
+    // A late write of the owner before fences us once; the actor is then opened again like any other.
+    else
+      await adopt(definition, self, state)
+        .open()
+        .catch((error: unknown) => log.warn({ err: failureOf(error) }, 'not opened at once'))
   }
 
   const createRoot = async (): Promise<void> => {
@@ -105,9 +125,10 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
     void actor.closed.then((why) => {
       if (actors.get(name) === actor) actors.delete(name)
       if (!life.signal.aborted) log.warn({ actor: name, why: why.message }, 'actor closed')
+      if (!isHeld(self.type) || actors.has(name)) return
       const state = actor.book()
-      if (state && state.state.status !== 'active') books.set(name, state)
-      else if (!life.signal.aborted && !actors.has(name)) void reopen(definition, self)
+      if (state && !owes(state)) books.set(name, state)
+      else void reopen(definition, self).catch(() => {}) // it ends with the lease
     })
     return actor
   }
@@ -119,8 +140,8 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
     if (known) return known
     const opened = (async () => {
       for (;;) {
-        await pause(clock, REOPEN_MS, life.signal)
-        life.signal.throwIfAborted()
+        await pause(clock, REOPEN_MS, holds.get(self.type))
+        if (!isHeld(self.type)) throw new Error(`the lease of ${self.type} is lost`)
         try {
           let state: Book | undefined
           for await (const { seq, commit } of journal.read(self)) state = book(state, self, commit, seq)
@@ -140,15 +161,25 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
   const find = (definition: Definition, self: Address, create: boolean): DurableActor | Promise<DurableActor> | undefined => {
     const name = addressOf(self)
     const state = books.get(name)
-    return actors.get(name) ?? reopening.get(name) ?? (state || create ? adopt(definition, self, state) : undefined)
+    // While an actor is being opened it is among `actors` already: who waits for it comes first.
+    return reopening.get(name) ?? actors.get(name) ?? (state || create ? adopt(definition, self, state) : undefined)
   }
 
-  const receive = async (delivery: Delivery): Promise<void> => {
-    const outcome = await route(delivery.command).catch((error: unknown) => {
-      if (!life.signal.aborted)
-        log.error({ command: delivery.command.cmd, err: failureOf(error) }, 'command not decided, will be delivered again')
-    })
-    if (outcome) delivery.done()
+  /** A stored command is ours until it is decided, however long NATS stays silent. */
+  const receive = (delivery: Delivery, held: AbortSignal): Promise<void> =>
+    untilDone(() => route(delivery.command), delivery, held)
+
+  const untilDone = async (work: () => Promise<unknown>, { command, done }: Delivery, held: AbortSignal): Promise<void> => {
+    while (!held.aborted) {
+      try {
+        await work()
+        return done()
+      } catch (error) {
+        if (held.aborted) return
+        log.warn({ command: command.cmd, err: failureOf(error) }, 'command not decided yet, trying again')
+        await pause(clock, REOPEN_MS, held)
+      }
+    }
   }
 
   /** Brings a command to its actor, or says at the door why not. */
@@ -156,7 +187,7 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
     const definition = byType.get(sent.type)
     const command = definition?.idInPayload ? withIdInPayload(sent) : sent
     const self = { type: command.type, id: command.id ?? root.address.id }
-    const refusal = refusalOf(command, definition, clock.now())
+    const refusal = refusalOf(command, definition)
     if (refusal !== undefined || !definition) return refuse(command, refusal ?? `nobody hosts ${command.type}`)
     for (;;) {
       const actor = find(definition, self, command.verb === '$Spawn')
@@ -165,7 +196,7 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
       try {
         return await found.receive(command)
       } catch (error) {
-        life.signal.throwIfAborted()
+        if (!isHeld(self.type)) throw error
         log.warn(
           { actor: addressOf(self), command: command.cmd, err: failureOf(error) },
           'actor closed while deciding, trying again',
@@ -188,16 +219,16 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
     return { ok: false, why: 'refused', detail: reason }
   }
 
-  const refuseUnhosted = (delivery: Delivery): void => {
+  const refuseUnhosted = (delivery: Delivery, held: AbortSignal): Promise<void> => {
     const { command } = delivery
     const reason = `no process offers to host ${command.type}`
-    const { parent } = (command.payload ?? {}) as { parent?: Address & { ref: string } }
-    const type = `xstate.error.actor.${parent?.ref}`
-    const event = { type, actorId: parent?.ref, error: { name: 'NotHosted', message: reason } }
-    const told = parent
-      ? inbox.send({ to: parent, verb: '$Child', key: `${command.cmd}/refused`, payload: { event }, corr: command.cmd })
-      : refuse(command, reason)
-    void told.then(() => delivery.done()).catch((error: unknown) => log.warn({ err: failureOf(error) }, 'refusal not stored yet'))
+    const parent = Parented.safeParse(command.payload).data?.parent
+    if (!parent || !byType.has(parent.type)) return untilDone(() => refuse(command, reason), delivery, held)
+    const { ref, ...to } = parent
+    const type = `xstate.error.actor.${ref}`
+    const event = { type, actorId: ref, error: { name: 'NotHosted', message: reason } }
+    const letter = { to, verb: '$Child', key: `${command.cmd}/refused`, payload: { event }, corr: command.cmd } as const
+    return untilDone(() => inbox.send(letter), delivery, held)
   }
 
   const serving = definitions.map((definition) => {

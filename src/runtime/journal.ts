@@ -1,12 +1,12 @@
 import type { Address, Commit, Refusal } from './types.ts'
 
 export type Stored = { readonly seq: number; readonly actor: Address; readonly commit: Commit }
-/** `position` is the record's place in the whole journal. */
+/** One record of the whole journal; `record` is Corrupt where somebody wrote what is none. */
 export type Entry = {
   readonly seq: number
   readonly type: string
   readonly id: string | undefined
-  readonly record: Commit | Refusal
+  readonly record: Commit | Refusal | Corrupt
 }
 
 /** Where commits are stored. Each method throws `Unanswered` when nobody knows what became of it. */
@@ -33,6 +33,11 @@ export class Conflict extends Error {
 /** No answer: it may have happened, may still happen, or not. Ask the leader before anything else. */
 export class Unanswered extends Error {
   override name = 'Unanswered'
+}
+
+/** It will never be stored: too large, or refused for good. */
+export class Unstorable extends Error {
+  override name = 'Unstorable'
 }
 
 /** The journal says something that cannot be: a hole, a foreign format, a state that the machine does not have. */

@@ -1,7 +1,7 @@
 import { type Clock, pause } from './clock.ts'
 import { failureOf } from './effects.ts'
 import type { Log } from './ground.ts'
-import type { Entry, Journal } from './journal.ts'
+import { Corrupt, type Entry, type Journal } from './journal.ts'
 import { keyOf } from './types.ts'
 
 /** CloudEvents 1.0, structured JSON, with the extensions correlationid, causationid and traceparent. */
@@ -38,6 +38,7 @@ const isNew = ({ seq, index }: Position, last: Position | undefined): boolean =>
 
 /** Pure: the public facts of one journal record. The event's id is the key of the fact; a repeat has the same. */
 export const cloudEvents = (tenant: string, { type, id, record }: Entry): readonly CloudEvent[] => {
+  if (record instanceof Corrupt) return []
   const time = new Date(record.ts).toISOString()
   if ('refused' in record) {
     const { refused, cmd } = record
@@ -88,10 +89,16 @@ export const project = async (
   while (!signal.aborted) {
     try {
       const last = await events.last()
-      for await (const entry of journal.follow((last?.seq ?? 1) - 1, signal))
+      for await (const entry of journal.follow((last?.seq ?? 1) - 1, signal)) {
+        const { record } = entry
+        if (record instanceof Corrupt) {
+          log.error({ seq: entry.seq, err: failureOf(record) }, 'a record of the journal is passed over')
+          continue
+        }
         for (const [index, event] of cloudEvents(tenant, entry).entries())
-          if (isNew({ seq: entry.seq, index }, last) && clock.now() - entry.record.ts < events.keptMs)
+          if (isNew({ seq: entry.seq, index }, last) && clock.now() - record.ts < events.keptMs)
             await events.append(event, { seq: entry.seq, index })
+      }
     } catch (error) {
       if (signal.aborted) return
       log.warn({ err: failureOf(error) }, 'projector starts again after the newest event')

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Decision } from './decide.ts'
-import { failureOf } from './effects.ts'
+import { type Failure, failureOf } from './effects.ts'
 import { type Book, INIT, type Parent } from './fold.ts'
 import { diff } from './patch.ts'
 import type { Persisted } from './persist.ts'
@@ -73,8 +73,14 @@ export const recorded = (
 const report = (before: Book | undefined, next: Persisted, { ev, decision }: Draft): readonly Intent[] => {
   const parent = ev.type === INIT ? (ev['parent'] as Parent | undefined) : before?.parent
   if (!parent || !decision || next.status === 'active') return []
-  const { ref, ...to } = parent
-  const ending = next.status === 'done' ? { output: next.output } : { error: failureOf(decision.next.error) }
-  const type = `xstate.${next.status === 'done' ? 'done' : 'error'}.actor.${ref}`
-  return [{ i: OWN_INTENTS, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }]
+  return [letterToParent(parent, next.status === 'done' ? { output: next.output } : { error: failureOf(decision.next.error) })]
+}
+
+/** The message by which a parent hears of a child's end. */
+export const letterToParent = (
+  { ref, ...to }: Parent,
+  ending: { readonly output: unknown } | { readonly error: Failure },
+): Intent => {
+  const type = `xstate.${'error' in ending ? 'error' : 'done'}.actor.${ref}`
+  return { i: OWN_INTENTS, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }
 }

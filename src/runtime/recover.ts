@@ -8,15 +8,19 @@ export type Recovered = {
   readonly corrupt: readonly { readonly actor: Address; readonly error: Corrupt }[]
 }
 
-/** Reads the journal once for all the types that ask at the same time, and folds it without running user code. */
+/** One reading of the journal for all the types that ask at the same time, folded without running user code. */
 export const recover = (journal: Journal, types: readonly string[]): { read(type: string): Promise<Recovered> } => {
-  let pass: { readonly folded: Promise<ReadonlyMap<string, Recovered>>; readonly taken: Set<string> } | undefined
+  let gathering: Promise<ReadonlyMap<string, Recovered>> | undefined
+  // Whoever asks after the reading has begun gets one of its own: what was written in between must be in it.
+  const gathered = async (): Promise<ReadonlyMap<string, Recovered>> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    gathering = undefined
+    return fold(journal, types)
+  }
   return {
     read: async (type) => {
-      // A second reading of the same type (a lease lost and won back) wants what was written since.
-      if (!pass || pass.taken.has(type)) pass = { folded: fold(journal, types), taken: new Set() }
-      pass.taken.add(type)
-      return (await pass.folded).get(type) ?? { books: [], corrupt: [] }
+      gathering ??= gathered()
+      return (await gathering).get(type) ?? { books: [], corrupt: [] }
     },
   }
 }
@@ -24,11 +28,11 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
 const fold = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
   const states = new Map<string, { readonly actor: Address; state: Book | Corrupt }>()
   for await (const { seq, type, id, record } of journal.readAll(0)) {
-    if (id === undefined || !('n' in record) || !types.includes(type)) continue
+    if (id === undefined || !types.includes(type) || !(record instanceof Corrupt || 'n' in record)) continue
     const actor = { type, id }
     const known = states.get(addressOf(actor))
     if (known?.state instanceof Corrupt) continue
-    const state = next(known?.state, actor, record, seq)
+    const state = record instanceof Corrupt ? record : next(known?.state, actor, record, seq)
     if (known) known.state = state
     else states.set(addressOf(actor), { actor, state })
   }

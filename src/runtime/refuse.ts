@@ -4,7 +4,7 @@ import { Address, type Definition, JournaledEvent } from './types.ts'
 
 /** What actors send each other; whoever may publish commands could send it too. */
 const letters: Readonly<Record<string, z.ZodType>> = {
-  $Spawn: z.object({ input: z.unknown(), parent: Address.extend({ ref: z.string() }).optional() }),
+  $Spawn: z.object({ input: z.unknown().optional(), parent: Address.extend({ ref: z.string() }).optional() }),
   $Stop: z.object({}),
   $Send: z.object({ event: JournaledEvent }),
   $Child: z.object({ event: JournaledEvent }),
@@ -14,17 +14,30 @@ const letters: Readonly<Record<string, z.ZodType>> = {
 const DEADLINE_MS = 600_000
 
 /** Pure: why a command may not reach its actor, naming the verb or the field; undefined if it may. */
-export const refusalOf = (command: Command, definition: Definition | undefined, now: number): string | undefined => {
+export const refusalOf = (command: Command, definition: Definition | undefined): string | undefined => {
   if (!definition) return `nobody hosts ${command.type}`
   if (command.malformed !== undefined) return `${command.type}.${command.verb}: ${command.malformed}`
-  if (command.verb.startsWith('$')) return misread(command, letters[command.verb])
+  if (command.verb.startsWith('$')) return misread(command, letters[command.verb]) ?? misreadEvent(command, definition)
   const event = definition.events[`${command.type}.${command.verb}`]
   if (!event?.command) return `${command.type} knows no command "${command.verb}"; it knows ${verbsOf(definition)}`
-  const waited = now - command.sentAt
-  const deadline = command.deadline ?? event.deadlineMs ?? DEADLINE_MS
-  if (waited > deadline)
-    return `${command.type}.${command.verb} waited ${Math.round(waited / 1000)} s, longer than its deadline of ${deadline / 1000} s`
   return misread(command, event.schema)
+}
+
+/** Pure: how late a command is, in words; undefined while it may still be decided. */
+export const lateness = ({ type, verb, sentAt, deadline }: Command, definition: Definition, now: number): string | undefined => {
+  if (verb.startsWith('$')) return undefined
+  const waited = now - sentAt
+  const limit = deadline ?? definition.events[`${type}.${verb}`]?.deadlineMs ?? DEADLINE_MS
+  return waited > limit
+    ? `${type}.${verb} waited ${Math.round(waited / 1000)} s, longer than its deadline of ${limit / 1000} s`
+    : undefined
+}
+
+/** What another actor tells is checked like what people send. */
+const misreadEvent = (command: Command, { events }: Definition): string | undefined => {
+  if (command.verb !== '$Send') return undefined
+  const { type, at: _, ...payload } = (command.payload as { event: JournaledEvent }).event
+  return misread({ ...command, payload }, events[type]?.schema ?? z.unknown())
 }
 
 const misread = ({ type, verb, payload }: Command, schema: z.ZodType | undefined): string | undefined => {

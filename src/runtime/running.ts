@@ -2,6 +2,7 @@ import { pause } from './clock.ts'
 import { type Failure, failureOf, perform } from './effects.ts'
 import type { Open } from './fold.ts'
 import type { Ground } from './ground.ts'
+import { diff } from './patch.ts'
 import type { Address, Definition, JournaledEvent } from './types.ts'
 
 /** How an effect ended. */
@@ -44,9 +45,10 @@ export const createRunning = (ground: Ground, definition: Definition, actor: Add
     try {
       if (!effect) throw new Error(`${actor.type} defines no effect "${intent.name}"`)
       const context = { key: intent.key, actor, signal: abort.signal, attempt, report }
-      const output = await perform(effect, intent.input, context, ground.licence, ground.clock)
+      const output = (await perform(effect, intent.input, context, ground.licence, ground.clock)) ?? null
+      diff(undefined, output) // what can't be journaled is a failure of the effect, not of the actor
       await ground.reach?.('after-effect', intent.name)
-      if (!abort.signal.aborted) listener.onEnd(intent, { output: output ?? null })
+      if (!abort.signal.aborted) listener.onEnd(intent, { output })
     } catch (error) {
       if (!abort.signal.aborted) listener.onEnd(intent, { error: failureOf(error) })
     }

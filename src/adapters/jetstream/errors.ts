@@ -1,5 +1,5 @@
-import { NatsError } from 'nats'
-import { Conflict, Unanswered } from '../../runtime/journal.ts'
+import { ErrorCode, NatsError } from 'nats'
+import { Conflict, Unanswered, Unstorable } from '../../runtime/journal.ts'
 
 const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164]
 const NO_MESSAGE_FOUND = 10037
@@ -16,6 +16,10 @@ export const translated = (error: unknown, what: string): unknown => {
   const refused = error.api_error
   if (refused && WRONG_LAST_SEQUENCE.includes(refused.err_code ?? 0))
     return new Conflict(`${what}: ${refused.description}`, { cause: error })
+  if (error.code === ErrorCode.MaxPayloadExceeded)
+    return new Unstorable(`${what}: larger than NATS takes (max_payload): make it smaller, or raise max_payload`, {
+      cause: error,
+    })
   if (!refused || refused.code >= 500)
     return new Unanswered(`${what}: ${refused?.description ?? error.message}`, { cause: error })
   return new Error(`${what}: NATS refuses it: ${refused.description} (${refused.err_code})`, { cause: error })

@@ -80,7 +80,7 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
         why: 'fenced',
         detail: error.message,
       }))
-      message.respond(payloads.encode(outcome))
+      if (!nc.isClosed()) message.respond(payloads.encode(outcome))
     }
     const handler = (error: Error | null, message: ServiceMsg): void => {
       if (!error) void answer(message)
@@ -108,11 +108,18 @@ const commandOf = (subject: string, hdrs: MsgHdrs | undefined, data: Uint8Array,
   const header = (name: string): string | undefined => hdrs?.get(name) || undefined
   const deadline = header('Qm-Deadline')
   const read = readPayload(data)
-  const malformed = rest.length > 0 ? `${subject} has too many parts: qm.<cluster>.cmd.<actor>.<Verb>.<id>` : read.malformed
+  const named = readId(id)
+  const malformed =
+    (rest.length > 0 ? `${subject} has too many parts: qm.<cluster>.cmd.<actor>.<Verb>.<id>` : undefined) ??
+    (deadline !== undefined && !Number.isFinite(Number(deadline))
+      ? `Qm-Deadline: "${deadline}" is no number of milliseconds`
+      : undefined) ??
+    named.malformed ??
+    read.malformed
   return {
     type,
     verb,
-    id: id === undefined ? undefined : untoken(id),
+    id: named.id,
     cmd: header('Nats-Msg-Id') ?? fallbackId,
     payload: read.payload,
     sentAt,
@@ -121,6 +128,14 @@ const commandOf = (subject: string, hdrs: MsgHdrs | undefined, data: Uint8Array,
     corr: header('Qm-Corr'),
     trace: header('traceparent'),
     malformed,
+  }
+}
+
+const readId = (encoded: string | undefined): { readonly id: string | undefined; readonly malformed?: string } => {
+  try {
+    return { id: encoded === undefined ? undefined : untoken(encoded) }
+  } catch {
+    return { id: undefined, malformed: `the id "${encoded}" is not encoded as a subject token` }
   }
 }
 

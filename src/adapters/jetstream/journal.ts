@@ -82,13 +82,40 @@ const messages = async function* (
 
 const entryOf = ({ seq, subject, data }: JsMsg): Entry => {
   const [, , , type = '', id = ''] = subject.split('.')
-  return { seq, type, id: id === '$refused' ? undefined : untoken(id), record: readRecord(data, subject) }
+  try {
+    return { seq, type, id: id === '$refused' ? undefined : untoken(id), record: readRecord(data, subject) }
+  } catch (error) {
+    const record =
+      error instanceof Corrupt ? error : new Corrupt(`${STREAM} ${seq} ${subject}: ${(error as Error).message}`, { cause: error })
+    return { seq, type, id: legible(id), record }
+  }
+}
+const legible = (id: string): string | undefined => {
+  try {
+    return untoken(id)
+  } catch {
+    return undefined // no actor of ours has such a name
+  }
 }
 
-/** Hostile or newer records are refused by name; the fold checks the rest by the numbers it must find. */
+/** Hostile or newer records are refused by name. The shape is checked as far as the fold leans on it; it reads millions. */
 const readRecord = (data: Uint8Array, subject: string): Commit | Refusal => {
-  const record = records.decode(data)
+  let record: (Commit & Refusal) | null
+  try {
+    record = records.decode(data) as (Commit & Refusal) | null
+  } catch (error) {
+    throw new Corrupt(`${STREAM} ${subject}: a record that is no JSON`, { cause: error })
+  }
   if (record?.f !== 1)
     throw new Corrupt(`${STREAM} ${subject}: a record of format ${String(record?.f)}; this version reads format 1`)
+  if (!isCommit(record) && !isRefusal(record)) throw new Corrupt(`${STREAM} ${subject}: a record without the fields of format 1`)
   return record
 }
+const isCommit = ({ n, ts, ev, p, fx, done, tdel, tset, em }: Commit): boolean =>
+  typeof n === 'number' &&
+  typeof ts === 'number' &&
+  typeof ev?.type === 'string' &&
+  typeof p === 'object' &&
+  [fx, done, tdel, tset, em].every(Array.isArray)
+const isRefusal = ({ refused, ts, cmd }: Refusal): boolean =>
+  typeof refused?.verb === 'string' && typeof ts === 'number' && typeof cmd === 'string'

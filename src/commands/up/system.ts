@@ -53,7 +53,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const js = nc.jetstream()
   const journal = jetstreamJournal(js, jsm, cluster)
   const [leases, processes] = [await kvLeases(js), await kvProcesses(js)]
-  if (options.alone) await leases.clear()
+  if (options.alone) await Promise.all([leases.clear(), processes.clear()])
 
   const client = kubernetesClient(options.access)
   const kubernetes = kubernetesWrites(client)
@@ -67,7 +67,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
 
   const root = { address: { type: 'cluster', id: cluster } }
   const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
-    const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight(), at: Date.now() }
+    const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight() }
     void processes
       .announce(own, state)
       .catch((error: Error) => log.debug({ err: error.message }, 'could not announce this process'))
