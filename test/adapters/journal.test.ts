@@ -7,7 +7,7 @@ import { ensureStreams } from '../../src/adapters/jetstream/streams.ts'
 import { append } from '../../src/runtime/append.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { Delivery } from '../../src/runtime/inbox.ts'
-import { Unanswered } from '../../src/runtime/journal.ts'
+import { Corrupt, Unanswered } from '../../src/runtime/journal.ts'
 import { cloudEvents, project } from '../../src/runtime/projector.ts'
 import { commitOf, journalContract } from '../contracts/journal.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
@@ -117,6 +117,7 @@ test('inbox: a message between actors is stored once, however often it is sent',
 
 test.each([
   ['no JSON', 'Begin', '{"node":', /the payload is not JSON/],
+  ['an id that is no token', 'Begin.=FF', '{}', /the id "=FF" is not encoded/],
   ['too many parts', 'Begin.a.b', '{}', /has too many parts/],
 ])('inbox: a command with %s is said to be malformed', async (_, verb, payload, message) => {
   const { nc, inbox, cluster } = await fresh()
@@ -127,6 +128,29 @@ test.each([
   await all
   life.abort()
   expect(deliveries[0]?.command.malformed).toMatch(message)
+})
+
+test('journal: what somebody else wrote into it is said, and what is behind it is read', async () => {
+  const { js, journal, cluster } = await fresh()
+  await journal.append(actor, commitOf(1), 0)
+  for (const [id, text] of [
+    ['x', 'not json'],
+    ['x', '{"f":2}'],
+    ['x', '{"f":1,"n":1,"ts":1}'],
+    ['=FF', '{}'],
+    ['x', 'null'],
+  ])
+    await js.publish(`qm.${cluster}.journal.worker.${id}`, text)
+  await journal.append({ type: 'worker', id: 'two' }, commitOf(1), 0)
+  const read: string[] = []
+  for await (const { id, record } of journal.readAll(0)) read.push(`${id} ${record instanceof Corrupt ? 'corrupt' : 'sound'}`)
+  expect(read).toEqual(['one sound', 'x corrupt', 'x corrupt', 'x corrupt', 'undefined corrupt', 'x corrupt', 'two sound'])
+})
+
+test('journal: a commit larger than NATS takes is refused at once, by name', async () => {
+  const { journal } = await fresh()
+  const huge = commitOf(1, { ev: { type: 'test.Event', text: 'x'.repeat(1_100_000) } })
+  await expect(journal.append(actor, huge, 0)).rejects.toThrow(/larger than NATS takes/)
 })
 
 test('inbox: a consumer that somebody deleted is said, so that it is made again', async () => {

@@ -1,15 +1,15 @@
 import type { Command, Delivery, Inbox, Leases, Message } from '../../src/runtime/inbox.ts'
-import { Conflict, type Entry, type Journal, type Stored, Unanswered } from '../../src/runtime/journal.ts'
+import { Conflict, type Entry, type Journal, type Stored, Unanswered, Unstorable } from '../../src/runtime/journal.ts'
 import type { Address, Commit, Outcome, Refusal } from '../../src/runtime/types.ts'
 
 /** What befalls the next append: stored but never answered, or neither. */
-type Fault = 'answer lost' | 'not stored'
+type Fault = 'answer lost' | 'not stored' | 'too large'
 
 export type MemoryJournal = Journal & {
   readonly entries: Entry[]
   /** Befalls the next append. */
   fault?: Fault | undefined
-  /** How often `last` stays unanswered. */
+  /** How often `last` and `refuse` stay unanswered. */
   silent: number
   readonly of: (actor: Address) => readonly Commit[]
 }
@@ -35,6 +35,7 @@ export const memoryJournal = (): MemoryJournal => {
       await Promise.resolve()
       const fault = journal.fault
       journal.fault = undefined
+      if (fault === 'too large') throw new Unstorable('larger than max_payload')
       if (fault === 'not stored') throw new Unanswered('timeout')
       if ((newest(actor)?.seq ?? 0) !== expected) throw new Conflict('wrong last sequence')
       const seq = store(actor.type, actor.id, commit)
@@ -53,6 +54,10 @@ export const memoryJournal = (): MemoryJournal => {
       for (const [index, commit] of journal.of(actor).entries()) yield { seq: seqOf(entries, actor, index), actor, commit }
     },
     refuse: async (refusal) => {
+      if (journal.silent > 0) {
+        journal.silent--
+        throw new Unanswered('timeout')
+      }
       const known = entries.some(({ record }) => 'refused' in record && record.cmd === refusal.cmd)
       if (!known) store(refusal.refused.type, undefined, refusal)
     },
@@ -79,6 +84,8 @@ export type MemoryInbox = Inbox & {
   /** A command as somebody outside would publish it. */
   readonly publish: (type: string, verb: string, payload: unknown, cmd?: string, id?: string) => void
   readonly call: (type: string, verb: string, payload: unknown, cmd?: string, id?: string) => Promise<Outcome>
+  /** A synchronous command just as given. */
+  readonly deliver: (command: Command) => Promise<Outcome>
   /** Commands not yet acknowledged: what another process would be given again. */
   readonly waiting: () => readonly Command[]
   readonly sent: Message[]
@@ -114,15 +121,17 @@ export const memoryInbox = (): MemoryInbox => {
     payload,
     sentAt: Date.now(),
   })
+  const serve = (command: Command): Promise<Outcome> => {
+    const answer = servers.get(command.type)
+    if (!answer) throw new Error(`nobody serves ${command.type}`)
+    return answer(command)
+  }
   return {
     sent,
     waiting: () => stored.filter(({ done }) => !done).map(({ command }) => command),
     publish: (...args) => add(commandOf(...args)),
-    call: (type, ...rest) => {
-      const serve = servers.get(type)
-      if (!serve) throw new Error(`nobody serves ${type}`)
-      return serve(commandOf(type, ...rest))
-    },
+    call: (...args) => serve(commandOf(...args)),
+    deliver: (command) => serve(command),
     send: async (message) => {
       await Promise.resolve()
       sent.push(message)

@@ -2,6 +2,7 @@ import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
 import type { Ground, KillPoint, Log } from '../../src/runtime/ground.ts'
 import { type Host, startHost } from '../../src/runtime/host.ts'
+import type { Leases } from '../../src/runtime/inbox.ts'
 import { invoked, performed, spawned, tell } from '../../src/runtime/intent.ts'
 import { type Licence, unrestricted } from '../../src/runtime/licence.ts'
 import { createTimers } from '../../src/runtime/timers.ts'
@@ -144,7 +145,7 @@ export type Story = {
   /** A process hosting the actors; `reach` may kill it there by never resolving. */
   readonly process: (
     name: string,
-    options?: { reach?: (point: KillPoint, detail: string) => Promise<void>; licence?: Licence },
+    options?: { reach?: (point: KillPoint, detail: string) => Promise<void>; licence?: Licence; leases?: Leases },
   ) => Promise<Host>
   readonly state: () => unknown
 }
@@ -160,7 +161,7 @@ export const story = (behave: Behaviour = async ({ effect }) => ({ pods: effect.
     inbox,
     clock,
     calls,
-    process: async (name, { reach, licence = unrestricted } = {}) => {
+    process: async (name, { reach, licence = unrestricted, leases = freeLeases } = {}) => {
       const ground: Ground = {
         process: name,
         journal,
@@ -171,7 +172,7 @@ export const story = (behave: Behaviour = async ({ effect }) => ({ pods: effect.
         log: silent,
         ...(reach && { reach }),
       }
-      const host = startHost({ ground, leases: freeLeases, definitions: definitions(calls, behave), root: { address: self } })
+      const host = startHost({ ground, leases, definitions: definitions(calls, behave), root: { address: self } })
       await Promise.race([host.ready, settled()]) // a process killed at its first step is never ready
       await settled()
       return host

@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import type { Leases } from '../../src/runtime/inbox.ts'
+import { Corrupt } from '../../src/runtime/journal.ts'
+import { recover } from '../../src/runtime/recover.ts'
+import { settled } from './clock.ts'
+import { self, story } from './world.ts'
+
+const begin = { node: 'n1' }
+
+test('host: with its lease it loses its actors, and does not open them again', async () => {
+  const { process, clock, journal, inbox } = story()
+  const lost = new AbortController()
+  let given = 0
+  const leases: Leases = {
+    acquire: (_, __, signal) =>
+      given++ < 2
+        ? Promise.resolve({ lost: lost.signal, release: async () => {} })
+        : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+  }
+  const first = await process('a', { leases })
+  inbox.publish('worker', 'Begin', begin)
+  await clock.advance(100)
+  expect(first.actors().length).toBeGreaterThan(0)
+  lost.abort()
+  await clock.advance(10_000)
+  expect(first.actors()).toEqual([])
+  const before = journal.of(self).length
+  await clock.advance(10_000)
+  expect(journal.of(self)).toHaveLength(before)
+  await first.stop()
+})
+
+test('recovery: a later reading has what was written since the one before', async () => {
+  const { process, clock, journal, inbox } = story()
+  const readers = recover(journal, ['worker', 'helper'])
+  expect((await readers.read('worker')).books).toEqual([])
+  await process('a')
+  inbox.publish('worker', 'Begin', begin)
+  await clock.advance(2_000)
+  expect((await readers.read('helper')).books.map(({ actor }) => actor.id)).toEqual(['one'])
+})
+
+test('recovery: a record that is none quarantines its actor, and no other', async () => {
+  const { process, clock, journal, inbox } = story()
+  const first = await process('a')
+  inbox.publish('worker', 'Begin', begin)
+  await clock.advance(2_000)
+  await first.stop()
+  journal.entries.push({ seq: journal.entries.length + 1, type: 'helper', id: 'one', record: new Corrupt('format 2') })
+  const { books, corrupt } = await recover(journal, ['worker', 'helper']).read('helper')
+  expect([books, corrupt.map(({ actor }) => actor.id)]).toEqual([[], ['one']])
+  const second = await process('b')
+  expect(second.actors().map((actor) => actor.self.type)).toEqual(['worker'])
+})
+
+test('host: a command that was accepted is a duplicate when it comes again too late', async () => {
+  const { process, clock, inbox } = story()
+  await process('a')
+  expect(await inbox.call('worker', 'Begin', begin, 'once')).toMatchObject({ ok: true })
+  await clock.advance(700_000)
+  const late = { type: 'worker', verb: 'Begin', id: undefined, payload: begin, sentAt: clock.now() - 700_000 }
+  expect(await inbox.deliver({ ...late, cmd: 'once' })).toMatchObject({ why: 'duplicate' })
+  expect(await inbox.deliver({ ...late, cmd: 'never seen' })).toMatchObject({
+    why: 'refused',
+    detail: 'worker.Begin waited 700 s, longer than its deadline of 600 s',
+  })
+})
+
+test('host: a refusal that NATS does not answer is written when it does', async () => {
+  const { process, clock, inbox, journal } = story()
+  await process('a')
+  journal.silent = 3
+  inbox.publish('worker', 'Explode', {}, 'bad')
+  await clock.advance(10_000)
+  expect(journal.entries.filter(({ record }) => 'refused' in record)).toHaveLength(1)
+  expect(inbox.waiting()).toEqual([])
+})
+
+test('host: an event that the journal can not take is set aside by its type, and the actor goes on', async () => {
+  const { process, clock, inbox, journal, state } = story()
+  await process('a')
+  journal.fault = 'too large'
+  expect(await inbox.call('worker', 'Begin', { node: 'x'.repeat(1_000) })).toMatchObject({ ok: false, why: 'refused' })
+  expect(journal.of(self).at(-1)?.ev).toMatchObject({ type: '$dead', event: { type: 'worker.Begin' } })
+  inbox.publish('worker', 'Begin', begin)
+  await clock.advance(100)
+  expect(state()).toBe('cooling')
+})
+
+test('effects: an output that is no JSON is a failure of the effect', async () => {
+  const { process, clock, inbox, calls, journal } = story(async ({ effect }) => (effect === 'cordon' ? { big: 1n } : { pods: 1 }))
+  await process('a')
+  inbox.publish('worker', 'Begin', begin)
+  await clock.advance(10_000)
+  await settled()
+  expect(calls.filter(({ effect }) => effect === 'cordon')).toHaveLength(1)
+  expect(journal.of(self).find(({ ev }) => ev.type.startsWith('xstate.error'))?.ev['error']).toMatchObject({ name: 'NotJson' })
+})
