@@ -122,6 +122,10 @@ const Volume = z.object({
   hostPath: z.object({ path: z.string() }).optional(),
   persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
   ephemeral: z.object({}).optional(),
+  configMap: z.object({}).optional(),
+  secret: z.object({}).optional(),
+  projected: z.object({}).optional(),
+  downwardAPI: z.object({}).optional(),
 })
 
 export const PodSpec = z.object({

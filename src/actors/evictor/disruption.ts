@@ -1,8 +1,8 @@
 import { CORDONED_BY } from '../../events/controller.ts'
 import type { Node, PodDisruptionBudget } from '../../events/kubernetes.ts'
 import type { Policy, Reason } from '../../events/plan.ts'
-import { selects } from '../../events/selector.ts'
-import { undecided } from './fit.ts'
+import { selects, tolerates } from '../../events/selector.ts'
+import { UNSCHEDULABLE, undecided } from './fit.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
 import { MARKS, MIRROR, type Shape } from './shape.ts'
 
@@ -75,6 +75,12 @@ const budgeted = (budgets: readonly PodDisruptionBudget[]): Refusal | undefined 
   return undefined
 }
 
+/** The scheduler could put its replacement onto the very node that it has to leave, again and again. */
+const returning = ({ spec }: Shape): Refusal | undefined =>
+  tolerates(spec.tolerations, UNSCHEDULABLE)
+    ? { code: 'ToleratesCordon', message: 'it tolerates a cordon: its replacement could come back to the node' }
+    : undefined
+
 /** Who may be moved under the policy, as the model is now. Judged once per shape. */
 export const disruption = (model: Model, policy: Policy): Disruption => {
   const byNamespace = new Map<string, PodDisruptionBudget[]>()
@@ -95,6 +101,7 @@ export const disruption = (model: Model, policy: Policy): Disruption => {
     (policy.aggressive ? undefined : unreplicated(model, shape)) ??
     (policy.evictLocalStorage ? undefined : local(shape)) ??
     budgeted(budgetsOf(shape)) ??
+    returning(shape) ??
     undecided(shape)
   const verdicts = new Map<Shape, Refusal | null>()
   return {

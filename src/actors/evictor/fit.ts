@@ -7,9 +7,13 @@ import type { HostPort, Shape } from './shape.ts'
 /** Why a pod does not fit, in kube-scheduler's words where it has some. */
 export type Refusal = Pick<Reason, 'code' | 'message'>
 
-const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
+/** What a cordon puts on a node. */
+export const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 const refusal = (code: string, message: string): Refusal => ({ code, message })
 const taintText = ({ key, value = '' }: Taint): string => `{${key}: ${value}}`
+
+/** Volumes that follow a pod to any node, or that the policy judges; all others may bind it to where it is. */
+const SIMULATED = ['emptyDir', 'hostPath', 'configMap', 'secret', 'projected', 'downwardAPI'] as const
 
 /** What cannot be decided from the objects the model has is refused, never guessed. */
 export const undecided = ({ spec }: Shape): Refusal | undefined => {
@@ -17,6 +21,8 @@ export const undecided = ({ spec }: Shape): Refusal | undefined => {
   const { volumes = [], affinity } = spec
   if (volumes.some(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral))
     return no('uses a persistent volume')
+  const odd = volumes.find((volume) => !SIMULATED.some((source) => volume[source] !== undefined))
+  if (odd) return no(`uses the volume ${odd.name} of a kind`)
   if (spec.resourceClaims?.length) return no('claims dynamic resources')
   if (spec.schedulingGates?.length) return no('waits at a scheduling gate')
   const terms = [affinity?.podAffinity, affinity?.podAntiAffinity].flatMap(
@@ -51,8 +57,8 @@ export const untolerated = ({ spec }: Shape, { spec: { taints = [] } }: Node): T
 
 const byNode = (shape: Shape, node: Node): Refusal | undefined => {
   if (node.metadata.deletionTimestamp !== undefined) return refusal('NodeLeaving', 'node(s) are being deleted')
-  if (node.spec.unschedulable && !tolerates(shape.spec.tolerations, UNSCHEDULABLE))
-    return refusal('NodeUnschedulable', 'node(s) were unschedulable')
+  // Also for pods that tolerate it: whoever cordoned the node wants it empty.
+  if (node.spec.unschedulable) return refusal('NodeUnschedulable', 'node(s) were unschedulable')
   if (node.status.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True'))
     return refusal('NodeNotReady', 'node(s) were not ready')
   const taint = untolerated(shape, node)

@@ -88,3 +88,16 @@ export const toMove = ({ columns }: Model, { pods, index }: NodeEntry, { staysBe
 }
 export const byName = (a: PodEntry, b: PodEntry): number =>
   a.namespace === b.namespace ? (a.name < b.name ? -1 : 1) : a.namespace < b.namespace ? -1 : 1
+
+/** The room that pods which already wait will take, on the model until it is rolled back. */
+export const seatPending = (model: Model, nodes: readonly NodeEntry[]): ReadonlySet<NodeEntry> => {
+  const taken = new Set<NodeEntry>()
+  const pending = [...model.pods.values()].filter(({ node, leaving }) => !node && !leaving).sort(byName)
+  for (const pod of pending) {
+    const to = bestFit(model, pod, nodes, () => false)
+    if (!to) continue
+    model.move(pod, to)
+    taken.add(to)
+  }
+  return taken
+}

@@ -3,7 +3,7 @@ import { volumeBound } from './bound.ts'
 import { type Disruption, disruption, nodeBlocked } from './disruption.ts'
 import { type Draft, explain, greedy, orders, type Task } from './greedy.ts'
 import type { Model, NodeEntry } from './model.ts'
-import { bestFit, byName, toMove } from './placing.ts'
+import { seatPending, toMove } from './placing.ts'
 import { priceOf } from './prices.ts'
 import { replay } from './replay.ts'
 import { type Staged, staged } from './waves.ts'
@@ -37,19 +37,6 @@ const sum = (numbers: Iterable<number>): number => {
 
 const stuckPods = (model: Model, node: NodeEntry, judge: Disruption): readonly Reason[] =>
   toMove(model, node, judge).flatMap((pod) => judge.blocked(pod) ?? [])
-
-/** The room that pods which already wait will take, on the model until it is rolled back. */
-const seatPending = (model: Model, nodes: readonly NodeEntry[]): ReadonlySet<NodeEntry> => {
-  const taken = new Set<NodeEntry>()
-  const pending = [...model.pods.values()].filter(({ node, leaving }) => !node && !leaving).sort(byName)
-  for (const pod of pending) {
-    const to = bestFit(model, pod, nodes, () => false)
-    if (!to) continue
-    model.move(pod, to)
-    taken.add(to)
-  }
-  return taken
-}
 
 const fixedNodes = (
   model: Model,

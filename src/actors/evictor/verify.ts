@@ -1,7 +1,7 @@
 import type { Drain, Plan, Policy } from '../../events/plan.ts'
 import { disruption, nodeBlocked } from './disruption.ts'
 import type { Model, NodeEntry } from './model.ts'
-import { bestFit, noRoom, toMove } from './placing.ts'
+import { bestFit, noRoom, seatPending, toMove } from './placing.ts'
 
 export type VerifiedDrains = {
   readonly nodes: readonly string[]
@@ -9,9 +9,9 @@ export type VerifiedDrains = {
 }
 
 /**
- * Which of these nodes a newer model still lets go: the node is the one that was planned, all its pods may be moved and
- * have a place on the nodes outside the set, after those of the nodes before it. A node that is refused becomes a place
- * again only in the next plan. `now` is epoch milliseconds.
+ * Which of these nodes a newer model still lets go: the node is the one that was planned, no waiting pod is expected on
+ * it, all its pods may be moved and have a place on the nodes outside the set, after the pods that wait and those of the
+ * nodes before it. A node that is refused becomes a place again only in the next plan. `now` is epoch milliseconds.
  */
 export const verifyDrains = (
   model: Model,
@@ -24,6 +24,8 @@ export const verifyDrains = (
   const names = new Set(nodeNames)
   const nodes = [...model.nodes.values()].filter(({ object }) => object).sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy)
+  const awaited = seatPending(model, nodes)
+  let left = nodes.length
   const gone = ({ name }: NodeEntry): boolean => names.has(name)
   const reasonOf = (name: string, drain: Drain | undefined): string | undefined => {
     const node = model.nodes.get(name)
@@ -32,6 +34,8 @@ export const verifyDrains = (
     if (node.object.metadata.uid !== drain.uid) return 'another node has its name now'
     const own = nodeBlocked(node, policy, now, new Set())
     if (own) return own.message
+    if (awaited.has(node)) return 'a pod that waits is expected on it'
+    if (left <= policy.minNodes) return `the policy keeps ${policy.minNodes} node(s)`
     const pods = toMove(model, node, judge)
     for (const pod of pods) {
       const blocked = judge.blocked(pod)
@@ -48,6 +52,7 @@ export const verifyDrains = (
       }
       model.move(pod, to)
     }
+    left -= 1
     return undefined
   }
   const drains = new Map(plan.drains.map((drain) => [drain.node, drain]))
