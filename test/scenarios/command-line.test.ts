@@ -28,8 +28,8 @@ const untilItSpeaks = async (home: string, args: readonly string[]): Promise<Ran
   const child = spawn(process.execPath, ['src/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => {
+    if (out === '') child.kill('SIGINT') // once: a second Ctrl-C would not wait
     out += chunk.toString()
-    child.kill('SIGINT')
   })
   child.stderr.on('data', (chunk: Buffer) => {
     err += chunk.toString()
