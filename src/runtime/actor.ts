@@ -7,12 +7,12 @@ import { type Book, book, INIT, type Open, type Parent } from './fold.ts'
 import type { Ground } from './ground.ts'
 import type { Command } from './inbox.ts'
 import { Unstorable } from './journal.ts'
-import { createOutbox } from './outbox.ts'
 import { NotJson } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
 import { type Draft, letterToParent, recorded } from './record.ts'
 import { lateness } from './refuse.ts'
 import { createRunning, type Ending } from './running.ts'
+import { createSender } from './sender.ts'
 import {
   type Address,
   addressOf,
@@ -216,7 +216,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   }
 
   const effects = createRunning(ground, definition, self, { onEnd: ended, onReport: reported })
-  const send = createOutbox(ground.inbox, clock, log, self, life.signal, finish)
+  const send = createSender(ground.inbox, clock, log, self, life.signal, finish)
 
   const receive = (command: Command): Promise<Outcome> =>
     enqueue(async () => {

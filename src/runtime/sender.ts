@@ -11,7 +11,7 @@ const SEND_AGAIN_MS = 500
  * Sends an actor's messages, each stored before the next is sent: they arrive in the order in which they were decided.
  * @param onStored told the intent's key; until then the message is owed
  */
-export const createOutbox = (
+export const createSender = (
   inbox: Inbox,
   clock: Clock,
   log: Log,
