@@ -114,6 +114,15 @@ export const agent = setup({
       states: {
         listing: {},
         streaming: {
+          // After a restart the reading of each kind goes on from its watermark: no news.
+          on: {
+            'agent.KindListed': {
+              actions: assign({
+                kinds: ({ context, event }) =>
+                  withKind(context.kinds, event.resource, { state: 'streaming', count: event.count }),
+              }),
+            },
+          },
           after: { [REDISCOVER_MS]: { guard: ({ context }) => missesKinds(context.kinds), target: '#agent.discovering' } },
         },
         stalled: {},

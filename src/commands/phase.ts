@@ -103,7 +103,7 @@ const give = async (session: Session, order: Order, payload: object, format: str
 }
 
 const details = (fact: ClusterFact): string =>
-  fact.type === 'cluster.BrakeHeld' ? ` ${fact.processes} processes, ${fact.inFlight} requests were still under way.` : ''
+  fact.type === 'cluster.BrakeHeld' ? ` Processes: ${fact.processes}; requests still under way: ${fact.inFlight}.` : ''
 
 const say = (format: string, value: unknown, text: string): void => {
   process.stdout.write(format === 'json' ? `${JSON.stringify(value)}\n` : `${text}\n`)
