@@ -125,7 +125,7 @@ const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Opt
   const file = writeKubeconfig(home, simulator.url, simulator.token)
   return {
     access,
-    name: `simulated: openb trace, with synthetic owners, budgets, zones and prices  (kubectl --kubeconfig '${file}' get nodes)`,
+    name: `simulated: openb trace, with synthetic owners, budgets, zones and prices\nkubectl     kubectl --kubeconfig '${file}' get nodes`,
     policy,
     stop: simulator.stop,
   }
