@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Access, fixedAccess, fromKubeconfig } from '../adapters/kubernetes/access.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
+import { takeFolder } from '../adapters/nats-server/folder.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import type { Log } from '../runtime/ground.ts'
 import { startSimulator } from '../simulator/start.ts'
@@ -115,7 +116,10 @@ const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Opt
     const access = await fromKubeconfig(kubeconfig, context)
     return { access, name: access.server, policy: {}, stop: async () => {} }
   }
-  const simulator = await startSimulator({ folder: join(home, 'world'), trace: 'openb', seed, nodes })
+  // With NATS_URL nothing else keeps two processes from writing one world.
+  const folder = join(home, 'world')
+  const taken = takeFolder(folder)
+  const simulator = await startSimulator({ folder, trace: 'openb', seed, nodes })
   void simulator.failed.then((error) => {
     throw error // without its world the process has nothing to work on: it ends with the reason
   })
@@ -127,7 +131,7 @@ const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Opt
     access,
     name: `simulated: openb trace, with synthetic owners, budgets, zones and prices\nkubectl     kubectl --kubeconfig '${file}' get nodes`,
     policy,
-    stop: simulator.stop,
+    stop: () => simulator.stop().finally(taken.release),
   }
 }
 

@@ -63,7 +63,7 @@ const locked = (file: string, inUse: () => Error): DatabaseSync => {
 const inUse = (folder: string, owner: string): Error => {
   const pid = readIfThere(owner)?.trim() || 'unknown'
   return new StoreInUse(
-    `the NATS store ${folder} is in use by the process ${pid}: end that one, or give this one a folder of its own (QUARTERMASTER_HOME)`,
+    `the folder ${folder} is in use by the process ${pid}: end that one, or give this one a folder of its own (QUARTERMASTER_HOME)`,
   )
 }
 

@@ -95,7 +95,7 @@ test('nats-server: two never share a store, and the error names the owner', asyn
   await start()
   await expect(start()).rejects.toBeInstanceOf(StoreInUse)
   await expect(start()).rejects.toThrow(
-    `the NATS store ${join(folder, 'store')} is in use by the process ${process.pid}: end that one, or`,
+    `the folder ${join(folder, 'store')} is in use by the process ${process.pid}: end that one, or`,
   )
 })
 
