@@ -10,6 +10,7 @@ import { ensureStreams } from '../src/adapters/jetstream/streams.ts'
 import { findNatsServer } from '../src/adapters/nats-server/find.ts'
 import { startNatsServer } from '../src/adapters/nats-server/start.ts'
 import { createActor } from '../src/runtime/actor.ts'
+import { systemChance } from '../src/runtime/chance.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { type Book, book } from '../src/runtime/fold.ts'
 import type { Ground, Log } from '../src/runtime/ground.ts'
@@ -68,6 +69,7 @@ const groundOf = ({ journal, inbox }: Bed): Ground => ({
   journal,
   inbox,
   clock: systemClock,
+  chance: systemChance,
   timers: createTimers(systemClock),
   licence: unrestricted,
   log: silent,
@@ -141,15 +143,16 @@ const recovery = async ({ journal }: Bed): Promise<readonly Figure[]> => {
   for (let round = 0; round < 3; round++) {
     let count = 0
     const readAt = performance.now()
-    for await (const _ of journal.readAll(0)) count++
+    await journal.readAll(0, () => count++)
     read.push(perSecond(count, readAt))
     const foldAt = performance.now()
     await recover(journal, ['counter', 'raw']).read('counter')
     folded.push(perSecond(count, foldAt))
   }
   const inMemory: { readonly seq: number; readonly id: string; readonly commit: Parameters<typeof book>[2] }[] = []
-  for await (const { seq, type, id, record } of journal.readAll(0))
+  await journal.readAll(0, ({ seq, type, id, record }) => {
     if (type === 'counter' && id !== undefined && 'n' in record) inMemory.push({ seq, id, commit: record })
+  })
   const books = new Map<string, Book>()
   const startedAt = performance.now()
   for (const { seq, id, commit } of inMemory) {

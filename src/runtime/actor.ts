@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { AnyMachineSnapshot } from 'xstate'
 import { append, Fenced } from './append.ts'
 import { begin, childAddress, type Decision, decide } from './decide.ts'
@@ -43,9 +42,9 @@ const isUnwritable = (error: unknown): boolean => error instanceof NotJson || er
 
 /** One journaled actor: mailbox, commits, effects and timers. `known` is its folded journal, absent for a new one. */
 export const createActor = (ground: Ground, definition: Definition, self: Address, known?: Book): DurableActor => {
-  const { clock, log } = ground
+  const { clock, log, chance } = ground
   const name = addressOf(self)
-  const own = `${ground.process}.${randomUUID().slice(0, 8)}`
+  const own = `${ground.process}.${chance.unique().slice(0, 8)}`
   const life = new AbortController()
   const armed = new Map<string, () => void>()
   const finished = new Set<string>()
@@ -94,7 +93,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const commit = async (draft: Draft): Promise<Outcome> => {
     const before = current
     const next = draft.decision ? persist(draft.decision.next) : (draft.state ?? (before?.state as Persisted))
-    const record = recorded(definition, own, before, next, draft, finished)
+    const record = recorded(definition, { own, nonce: chance.unique() }, before, next, draft, finished)
     await ground.reach?.('before-append', record.ev.type)
     const seq = await append(ground.journal, clock, self, record, before?.seq ?? 0, life.signal)
     await ground.reach?.('after-append', record.ev.type)
@@ -221,8 +220,8 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const receive = (command: Command): Promise<Outcome> =>
     enqueue(async () => {
       if (current?.cmds.has(command.cmd)) return { ok: false, why: 'duplicate', detail: `${command.cmd} was decided before` }
-      const { cmd, cause, corr, trace } = command
-      const draft = { cmd, ext: true, cause, corr, trace }
+      const { cmd, cause, corr, trace, who } = command
+      const draft = { cmd, ext: true, cause, corr, trace, who }
       const payload = command.payload as { input?: unknown; parent?: Parent; event?: JournaledEvent }
       if (command.verb === '$Spawn') return await spawn(draft, payload)
       if (command.verb === '$Stop') return await stop(draft)

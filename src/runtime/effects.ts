@@ -1,3 +1,4 @@
+import type { Chance } from './chance.ts'
 import { type Clock, pause } from './clock.ts'
 import type { Licence } from './licence.ts'
 import type { EffectContext, EffectDef } from './types.ts'
@@ -29,6 +30,7 @@ export const perform = async (
   context: EffectContext,
   licence: Licence,
   clock: Clock,
+  chance: Chance,
 ): Promise<unknown> => {
   const { attempts = 1, backoffMs = 0, on = [] } = definition.retry ?? {}
   const last = context.attempt + attempts - 1
@@ -38,7 +40,7 @@ export const perform = async (
     } catch (error) {
       if (context.signal.aborted || attempt >= last || !on.includes(failureOf(error).name)) throw error
       const delay = backoffMs * 2 ** (attempt - context.attempt)
-      await pause(clock, delay * (1 + JITTER * (Math.random() * 2 - 1)), context.signal)
+      await pause(clock, delay * (1 + JITTER * (chance.fraction() * 2 - 1)), context.signal)
       context.signal.throwIfAborted()
     }
   }

@@ -1,7 +1,10 @@
+import type { Archive } from './archive.ts'
+import type { Chance } from './chance.ts'
 import type { Clock } from './clock.ts'
 import type { Inbox } from './inbox.ts'
 import type { Journal } from './journal.ts'
 import type { Licence } from './licence.ts'
+import type { Snapshots } from './snapshots.ts'
 import type { Timers } from './timers.ts'
 import type { Address, Commit } from './types.ts'
 
@@ -17,6 +20,9 @@ export type Ground = {
   readonly journal: Journal
   readonly inbox: Inbox
   readonly clock: Clock
+  readonly chance: Chance
+  readonly snapshots?: Snapshots
+  readonly archive?: Archive
   readonly timers: Timers
   readonly licence: Licence
   readonly log: Log

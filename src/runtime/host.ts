@@ -144,7 +144,9 @@ export const startHost = ({ ground, leases, definitions, root, unhosted = [] }: 
         if (!isHeld(self.type)) throw new Error(`the lease of ${self.type} is lost`)
         try {
           let state: Book | undefined
-          for await (const { seq, commit } of journal.read(self)) state = book(state, self, commit, seq)
+          await journal.read(self, 0, ({ seq, commit }) => {
+            state = book(state, self, commit, seq)
+          })
           const actor = adopt(definition, self, state)
           await actor.open()
           return actor

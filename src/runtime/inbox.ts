@@ -13,6 +13,10 @@ export type Command = {
   readonly cause?: string | undefined
   readonly corr?: string | undefined
   readonly trace?: string | undefined
+  /** Who NATS says it is from: account/user. */
+  readonly who?: string | undefined
+  /** Version of the payload's schema; absent: the newest. */
+  readonly schema?: number | undefined
   /** Why the payload could not be read, instead of the payload. */
   readonly malformed?: string | undefined
 }

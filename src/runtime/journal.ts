@@ -15,13 +15,17 @@ export type Journal = {
   append(actor: Address, commit: Commit, expected: number): Promise<number>
   /** The newest commit of one actor, asked of the stream's leader: a replica may be behind. */
   last(actor: Address): Promise<Stored | undefined>
-  /** Every commit of one actor, in order. */
-  read(actor: Address): AsyncIterable<Stored>
+  /** The record with this sequence, or undefined where none is any more. */
+  at(seq: number): Promise<Entry | undefined>
+  /** Hands over every commit of one actor after sequence `after` (0: all), in order. */
+  read(actor: Address, after: number, onStored: (stored: Stored) => void): Promise<void>
   /** Appends what refused a command that reached no actor; a repeat with the same `cmd` is stored once. */
   refuse(refusal: Refusal): Promise<void>
-  /** Every record after `after` up to the newest at the time of the call, in order. */
-  readAll(after: number): AsyncIterable<Entry>
-  /** The same, and then on and on as they come, until the signal aborts. */
+  /** Hands over every record after `after` up to the newest at the time of the call, in order. */
+  readAll(after: number, onEntry: (entry: Entry) => void): Promise<void>
+  /** Removes an actor's records before sequence `before`, or all of them: only what is in the archive. */
+  purge(actor: Address, before?: number): Promise<void>
+  /** Every record after `after`, and then on and on as they come, until the signal aborts. */
   follow(after: number, signal: AbortSignal): AsyncIterable<Entry>
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Decision } from './decide.ts'
 import { type Failure, failureOf } from './effects.ts'
 import { type Book, INIT, type Parent } from './fold.ts'
@@ -14,6 +13,7 @@ export type Draft = {
   readonly cause?: string | undefined
   readonly corr?: string | undefined
   readonly trace?: string | undefined
+  readonly who?: string | undefined
   readonly decision?: Decision
   /** The state after a commit that no machine decided. */
   readonly state?: Persisted
@@ -35,7 +35,7 @@ const OWN_INTENTS = 2000
  */
 export const recorded = (
   definition: Definition,
-  own: string,
+  { own, nonce }: { readonly own: string; readonly nonce: string },
   before: Book | undefined,
   next: Persisted,
   draft: Draft,
@@ -51,13 +51,14 @@ export const recorded = (
     mv: definition.version,
     sv: definition.events[ev.type]?.v ?? 1,
     own,
-    nonce: randomUUID(),
+    nonce,
     ts: ev.at,
     cmd,
     ...(draft.ext && { ext: true as const }),
     ...(draft.cause !== undefined && { cause: draft.cause }),
     corr: draft.corr ?? cmd,
     ...(draft.trace !== undefined && { trace: draft.trace }),
+    ...(draft.who !== undefined && { who: draft.who }),
     ev,
     to: next.value,
     p: diff(before?.state, next) as Commit['p'],

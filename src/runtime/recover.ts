@@ -13,7 +13,7 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   let gathering: Promise<ReadonlyMap<string, Recovered>> | undefined
   // Whoever asks after the reading has begun gets one of its own: what was written in between must be in it.
   const gathered = async (): Promise<ReadonlyMap<string, Recovered>> => {
-    await new Promise((resolve) => setImmediate(resolve))
+    await Promise.resolve()
     gathering = undefined
     return fold(journal, types)
   }
@@ -27,15 +27,15 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
 
 const fold = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
   const states = new Map<string, { readonly actor: Address; state: Book | Corrupt }>()
-  for await (const { seq, type, id, record } of journal.readAll(0)) {
-    if (id === undefined || !types.includes(type) || !(record instanceof Corrupt || 'n' in record)) continue
+  await journal.readAll(0, ({ seq, type, id, record }) => {
+    if (id === undefined || !types.includes(type) || !(record instanceof Corrupt || 'n' in record)) return
     const actor = { type, id }
     const known = states.get(addressOf(actor))
-    if (known?.state instanceof Corrupt) continue
+    if (known?.state instanceof Corrupt) return
     const state = record instanceof Corrupt ? record : next(known?.state, actor, record, seq)
     if (known) known.state = state
     else states.set(addressOf(actor), { actor, state })
-  }
+  })
   return grouped([...states.values()])
 }
 

@@ -45,7 +45,7 @@ export const createRunning = (ground: Ground, definition: Definition, actor: Add
     try {
       if (!effect) throw new Error(`${actor.type} defines no effect "${intent.name}"`)
       const context = { key: intent.key, actor, signal: abort.signal, attempt, report }
-      const output = (await perform(effect, intent.input, context, ground.licence, ground.clock)) ?? null
+      const output = (await perform(effect, intent.input, context, ground.licence, ground.clock, ground.chance)) ?? null
       diff(undefined, output) // what can't be journaled is a failure of the effect, not of the actor
       await ground.reach?.('after-effect', intent.name)
       if (!abort.signal.aborted) listener.onEnd(intent, { output })

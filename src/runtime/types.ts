@@ -1,5 +1,6 @@
 import type { AnyStateMachine, EventFrom, InputFrom, OutputFrom, ParameterizedObject, ProvidedActor, StateMachine } from 'xstate'
 import { z } from 'zod'
+import type { Persisted } from './persist.ts'
 
 /** Where an actor lives: its subject in the journal, its address for commands. */
 export const Address = z.object({ type: z.string(), id: z.string() })
@@ -29,9 +30,40 @@ export const Intent = z.object({
 })
 export type Intent = z.infer<typeof Intent>
 
-/** `due` is absolute, in epoch milliseconds. */
-export const Timer = z.object({ id: z.string(), due: z.number(), ev: JournaledEvent })
+/** What a stop of the process does to a timer: nothing, it keeps what was left of it, or it begins anew. */
+export const TimerPolicy = z.enum(['absolute', 'remaining', 'restart'])
+export type TimerPolicy = z.infer<typeof TimerPolicy>
+
+/** `due` is absolute, in epoch milliseconds; `after` is the delay it was set with. */
+export const Timer = z.object({
+  id: z.string(),
+  due: z.number(),
+  ev: JournaledEvent,
+  after: z.number().optional(),
+  policy: TimerPolicy.optional().describe('absent: absolute'),
+})
 export type Timer = z.infer<typeof Timer>
+
+/** Everything known of an actor, in JSON: what a checkpoint and a cached snapshot hold beside its state. */
+export const Ledger = z.object({
+  parent: Address.extend({ ref: z.string() }).optional(),
+  open: z.array(
+    Intent.extend({
+      key: z.string(),
+      corr: z.string(),
+      trace: z.string().optional(),
+      attempt: z.number(),
+      parked: z.string().optional(),
+    }),
+  ),
+  timers: z.array(Timer),
+  cmds: z.array(z.tuple([z.string(), z.number()])).describe('command ids already decided, with the time'),
+})
+export type Ledger = z.infer<typeof Ledger>
+
+/** The ledger when everything before it was archived; `sha256` chains over the records that were. */
+export const Checkpoint = Ledger.extend({ sha256: z.string() })
+export type Checkpoint = z.infer<typeof Checkpoint>
 
 /** One message of the journal: everything that one transition decided. Journaled for ever: fields are only added. */
 export const Commit = z.object({
@@ -47,6 +79,8 @@ export const Commit = z.object({
   cause: z.string().optional(),
   corr: z.string(),
   trace: z.string().optional().describe('W3C traceparent'),
+  who: z.string().optional().describe('principal that NATS reports for a command from outside: account/user'),
+  ck: Checkpoint.optional().describe('everything before this commit may be gone from the journal'),
   ev: JournaledEvent,
   to: z.unknown().describe('the state value after this commit'),
   p: PatchShape.describe('from the persisted state before to the one after'),
@@ -65,6 +99,7 @@ export const Refusal = z.object({
   own: z.string(),
   ts: z.number(),
   cmd: z.string(),
+  who: z.string().optional(),
 })
 export type Refusal = z.infer<typeof Refusal>
 
@@ -75,6 +110,8 @@ export type EffectContext = {
   readonly actor: Address
   readonly signal: AbortSignal
   readonly attempt: number
+  /** W3C traceparent of the command that led here. */
+  readonly trace?: string | undefined
   /** For activities: journals an event of this actor while the effect goes on. */
   readonly report: (event: JournaledEvent) => Promise<void>
 }
@@ -86,6 +123,8 @@ export type EffectDef<Input, Output> = {
   readonly reach: Reach
   /** One request of at most ten seconds; `activity` lasts as long as the machine is in the state that invokes it. */
   readonly timeoutMs: number | 'activity'
+  /** At most so many of it at once in one process; the others wait in order. */
+  readonly concurrency?: number
   readonly retry?: { readonly attempts: number; readonly backoffMs: number; readonly on: readonly string[] }
   readonly run: (input: Input, context: EffectContext) => Promise<Output>
 } & (
@@ -95,6 +134,8 @@ export type EffectDef<Input, Output> = {
 
 type ActorsOf<M> = M extends StateMachine<any, any, any, infer A, any, any, any, any, any, any, any, any, any, any> ? A : never
 type ActionsOf<M> = M extends StateMachine<any, any, any, any, infer A, any, any, any, any, any, any, any, any, any> ? A : never
+type DelaysOf<M> =
+  M extends StateMachine<any, any, any, any, any, any, infer D, any, any, any, any, any, any, any> ? D & string : never
 type Invoked<A> = A extends ProvidedActor ? (OutputFrom<A['logic']> extends { readonly $spawned: true } ? never : A) : never
 
 /** Marks in the type system that a name in `setup({ actors })` is another journaled actor, not an effect. */
@@ -111,13 +152,18 @@ export type EffectsOf<M extends AnyStateMachine> = {
 }
 
 /** `schema` is the payload without `type` and `at`. `command`: may come from outside, under the verb after the dot. */
-type EventDef = {
+export type EventDef = {
   readonly schema: z.ZodType
   readonly v: number
+  /** From the payload of version n to that of version n + 1. */
+  readonly upcast?: Readonly<Record<number, (payload: any) => unknown>>
   readonly command?: true
   /** How long a command may wait for its actor, ms. */
   readonly deadlineMs?: number
 }
+
+/** From the state of machine version n to that of version n + 1. Timers and open effects stay as they are. */
+export type Migrations = Readonly<Record<number, (persisted: Persisted) => Persisted>>
 
 /** The journaled actor behind a name in `setup({ actors })`: its id is the parent's or the name it is spawned under. */
 export type ChildDef = { readonly type: string; readonly id: 'parent' | 'ref' }
@@ -131,7 +177,13 @@ export type ActorDef<M extends AnyStateMachine = AnyStateMachine> = {
   readonly effects: EffectsOf<M>
   readonly children?: Readonly<Record<string, ChildDef>>
   readonly idInPayload?: true
+  readonly migrate?: Migrations
+  readonly timers?: Readonly<Partial<Record<DelaysOf<M>, TimerPolicy>>>
+  readonly oneShot?: OneShot
 }
+/** Ids begin with a UUIDv7 and are used once: `retainMs` after that time the whole actor is archived and its id refused. */
+export type OneShot = { readonly retainMs: number }
+
 /** A definition whose machine type is forgotten: what the host works with. */
 export type Definition = {
   readonly type: string
@@ -142,6 +194,10 @@ export type Definition = {
   readonly children?: Readonly<Record<string, ChildDef>>
   /** Commands go to the one actor of the type; an id in the subject is a field of the command, not an actor's. */
   readonly idInPayload?: true
+  readonly migrate?: Migrations
+  /** By the name of the delay; those without one are absolute. */
+  readonly timers?: Readonly<Partial<Record<string, TimerPolicy>>>
+  readonly oneShot?: OneShot
 }
 
 export type Outcome =

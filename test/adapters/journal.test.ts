@@ -9,7 +9,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import type { Delivery } from '../../src/runtime/inbox.ts'
 import { Corrupt, Unanswered } from '../../src/runtime/journal.ts'
 import { cloudEvents, project } from '../../src/runtime/projector.ts'
-import { commitOf, journalContract } from '../contracts/journal.ts'
+import { allOf, commitOf, commitsOf, journalContract } from '../contracts/journal.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
 import { memoryJournal } from '../runtime/memory.ts'
 
@@ -45,9 +45,7 @@ test('journal: an append to a frozen server is in doubt; the leader is asked unt
   nats.thaw()
   await appended
   expect((await journal.last(actor))?.commit.n).toBe(2)
-  const commits: number[] = []
-  for await (const { commit } of journal.read(actor)) commits.push(commit.n)
-  expect(commits).toEqual([1, 2])
+  expect((await commitsOf(journal, actor)).map(({ commit }) => commit.n)).toEqual([1, 2])
 })
 
 test('streams: one that belongs to another cluster is refused by name', async () => {
@@ -142,8 +140,7 @@ test('journal: what somebody else wrote into it is said, and what is behind it i
   ])
     await js.publish(`qm.${cluster}.journal.worker.${id}`, text)
   await journal.append({ type: 'worker', id: 'two' }, commitOf(1), 0)
-  const read: string[] = []
-  for await (const { id, record } of journal.readAll(0)) read.push(`${id} ${record instanceof Corrupt ? 'corrupt' : 'sound'}`)
+  const read = (await allOf(journal)).map(({ id, record }) => `${id} ${record instanceof Corrupt ? 'corrupt' : 'sound'}`)
   expect(read).toEqual(['one sound', 'x corrupt', 'x corrupt', 'x corrupt', 'undefined corrupt', 'x corrupt', 'two sound'])
 })
 
@@ -199,8 +196,7 @@ test('projector: EVENTS is exactly the facts of the journal, in order, also when
     seq = await journal.append(actor, commitOf(n, { em, ts: Date.now() }), seq)
   }
   await journal.refuse({ f: 1, refused: { type: 'worker', verb: 'X', reason: 'why' }, own: 'o', ts: Date.now(), cmd: 'bad' })
-  const expected: string[] = []
-  for await (const entry of journal.readAll(0)) expected.push(...cloudEvents(cluster, entry).map(({ id }) => id))
+  const expected = (await allOf(journal)).flatMap((entry) => cloudEvents(cluster, entry).map(({ id }) => id))
 
   const old = await journal.append(
     { type: 'worker', id: 'old' },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Conflict, type Entry, type Journal } from '../../src/runtime/journal.ts'
-import type { Commit } from '../../src/runtime/types.ts'
+import { Conflict, type Entry, type Journal, type Stored } from '../../src/runtime/journal.ts'
+import type { Address, Commit } from '../../src/runtime/types.ts'
 
 export const commitOf = (n: number, more: Partial<Commit> = {}): Commit => ({
   f: 1,
@@ -23,9 +23,16 @@ export const commitOf = (n: number, more: Partial<Commit> = {}): Commit => ({
   ...more,
 })
 
-const all = async <T>(items: AsyncIterable<T>): Promise<readonly T[]> => {
-  const found: T[] = []
-  for await (const item of items) found.push(item)
+/** Every record of the journal after a position. */
+export const allOf = async (journal: Journal, after = 0): Promise<readonly Entry[]> => {
+  const found: Entry[] = []
+  await journal.readAll(after, (entry) => found.push(entry))
+  return found
+}
+/** Every commit of an actor after a position. */
+export const commitsOf = async (journal: Journal, actor: Address, after = 0): Promise<readonly Stored[]> => {
+  const found: Stored[] = []
+  await journal.read(actor, after, (stored) => found.push(stored))
   return found
 }
 const refusal = {
@@ -46,12 +53,12 @@ export const journalContract = (name: string, open: () => Promise<Journal>): voi
       const first = await journal.append(odd, commitOf(1), 0)
       await journal.append(plain, commitOf(1), 0)
       await journal.append(odd, commitOf(2), first)
-      expect((await all(journal.read(odd))).map(({ commit, actor }) => [actor.id, commit.n])).toEqual([
+      expect((await commitsOf(journal, odd)).map(({ commit, actor }) => [actor.id, commit.n])).toEqual([
         [odd.id, 1],
         [odd.id, 2],
       ])
       expect((await journal.last(plain))?.commit.n).toBe(1)
-      expect((await all(journal.readAll(0))).map(({ id, record }) => [id, 'n' in record && record.n])).toEqual([
+      expect((await allOf(journal)).map(({ id, record }) => [id, 'n' in record && record.n])).toEqual([
         [odd.id, 1],
         ['plain', 1],
         [odd.id, 2],
@@ -71,18 +78,43 @@ export const journalContract = (name: string, open: () => Promise<Journal>): voi
     test('an actor that never was has no last commit and nothing to read', async () => {
       const journal = await open()
       expect(await journal.last({ type: 'worker', id: 'nobody' })).toBeUndefined()
-      expect(await all(journal.read({ type: 'worker', id: 'nobody' }))).toEqual([])
-      expect(await all(journal.readAll(0))).toEqual([])
+      expect(await commitsOf(journal, { type: 'worker', id: 'nobody' })).toEqual([])
+      expect(await allOf(journal)).toEqual([])
     })
 
     test('keeps what was refused at the door once, beside the actors', async () => {
       const journal = await open()
       await journal.refuse(refusal)
       await journal.refuse(refusal)
-      const entries = await all(journal.readAll(0))
+      const entries = await allOf(journal)
       expect(entries.map(({ type, id, record }) => [type, id, 'refused' in record && record.refused.verb])).toEqual([
         ['worker', undefined, 'Explode'],
       ])
+    })
+
+    test('reads from a position on, one record by its sequence, and forgets what is purged', async () => {
+      const journal = await open()
+      const [one, two] = [
+        { type: 'worker', id: 'one' },
+        { type: 'worker', id: 'two' },
+      ]
+      const first = await journal.append(one, commitOf(1), 0)
+      await journal.append(two, commitOf(1), 0)
+      const third = await journal.append(one, commitOf(2), first)
+      expect((await commitsOf(journal, one, first)).map(({ seq }) => seq)).toEqual([third])
+      expect(await commitsOf(journal, one, third)).toEqual([])
+      expect(await journal.at(third)).toMatchObject({ type: 'worker', id: 'one', record: { n: 2 } })
+      expect(await journal.at(third + 1)).toBeUndefined()
+      await journal.purge(one, third)
+      expect(await journal.at(first)).toBeUndefined()
+      expect((await allOf(journal)).map(({ id, record }) => [id, 'n' in record && record.n])).toEqual([
+        ['two', 1],
+        ['one', 2],
+      ])
+      await expect(journal.append(one, commitOf(1), 0)).rejects.toThrow(Conflict)
+      await journal.purge(one)
+      expect(await journal.last(one)).toBeUndefined()
+      expect((await journal.last(two))?.commit.n).toBe(1)
     })
 
     test('follows what is there and what comes, from a position on', async () => {

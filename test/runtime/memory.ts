@@ -17,16 +17,18 @@ export type MemoryJournal = Journal & {
 /** The journal's contract in memory, with the faults that a server has. Every record passes through JSON, as on the wire. */
 export const memoryJournal = (): MemoryJournal => {
   const entries: Entry[] = []
+  let newestSeq = 0
   const woken = new Set<() => void>()
   const store = (type: string, id: string | undefined, record: Commit | Refusal): number => {
-    entries.push({ seq: entries.length + 1, type, id, record: JSON.parse(JSON.stringify(record)) })
+    entries.push({ seq: ++newestSeq, type, id, record: JSON.parse(JSON.stringify(record)) })
     for (const wake of woken) wake()
-    return entries.length
+    return newestSeq
   }
   const newest = ({ type, id }: Address): Stored | undefined => {
     const found = entries.findLast((entry) => entry.type === type && entry.id === id)
     return found && { seq: found.seq, actor: { type, id }, commit: found.record as Commit }
   }
+  const nextOf = (after: number): Entry | undefined => entries.find(({ seq }) => seq > after)
   const journal: MemoryJournal = {
     entries,
     silent: 0,
@@ -50,8 +52,14 @@ export const memoryJournal = (): MemoryJournal => {
       }
       return newest(actor)
     },
-    read: async function* (actor) {
-      for (const [index, commit] of journal.of(actor).entries()) yield { seq: seqOf(entries, actor, index), actor, commit }
+    at: async (seq) => entries.find((entry) => entry.seq === seq),
+    read: async (actor, after, onStored) => {
+      for (const { seq, type, id, record } of [...entries])
+        if (type === actor.type && id === actor.id && seq > after) onStored({ seq, actor, commit: record as Commit })
+    },
+    purge: async (actor, before = Number.POSITIVE_INFINITY) => {
+      const kept = entries.filter(({ type, id, seq }) => type !== actor.type || id !== actor.id || seq >= before)
+      entries.splice(0, entries.length, ...kept)
     },
     refuse: async (refusal) => {
       if (journal.silent > 0) {
@@ -61,12 +69,15 @@ export const memoryJournal = (): MemoryJournal => {
       const known = entries.some(({ record }) => 'refused' in record && record.cmd === refusal.cmd)
       if (!known) store(refusal.refused.type, undefined, refusal)
     },
-    readAll: async function* (after) {
-      yield* entries.slice(after)
+    readAll: async (after, onEntry) => {
+      for (const entry of [...entries]) if (entry.seq > after) onEntry(entry)
     },
     follow: async function* (after, signal) {
       for (let at = after; !signal.aborted; ) {
-        for (; at < entries.length; at++) yield entries[at] as Entry
+        for (let next = nextOf(at); next; next = nextOf(at)) {
+          at = next.seq
+          yield next
+        }
         if (signal.aborted) return
         await new Promise<void>((resolve) => {
           woken.add(resolve)
@@ -77,8 +88,6 @@ export const memoryJournal = (): MemoryJournal => {
   }
   return journal
 }
-const seqOf = (entries: readonly Entry[], { type, id }: Address, index: number): number =>
-  entries.filter((entry) => entry.type === type && entry.id === id)[index]?.seq ?? 0
 
 export type MemoryInbox = Inbox & {
   /** A command as somebody outside would publish it. */

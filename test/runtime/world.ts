@@ -1,5 +1,6 @@
 import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
+import { systemChance } from '../../src/runtime/chance.ts'
 import type { Ground, KillPoint, Log } from '../../src/runtime/ground.ts'
 import { type Host, startHost } from '../../src/runtime/host.ts'
 import type { Leases } from '../../src/runtime/inbox.ts'
@@ -167,6 +168,7 @@ export const story = (behave: Behaviour = async ({ effect }) => ({ pods: effect.
         journal,
         inbox,
         clock,
+        chance: systemChance,
         timers: createTimers(clock),
         licence,
         log: silent,

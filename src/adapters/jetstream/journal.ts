@@ -25,9 +25,10 @@ export const jetstreamJournal = (js: JetStreamClient, jsm: JetStreamManager, clu
 
   const lastSequence = async (): Promise<number> => (await asked(STREAM, () => jsm.streams.info(STREAM))).state.last_seq
 
-  const readAll = async function* (after: number): AsyncGenerator<Entry> {
+  const readAll = async (after: number, onEntry: (entry: Entry) => void): Promise<void> => {
     const until = await lastSequence()
-    if (until > after) yield* messages(js, { opt_start_seq: after + 1 }, until)
+    if (until <= after) return
+    for await (const entry of messages(js, { opt_start_seq: after + 1 }, until)) onEntry(entry)
   }
 
   return {
@@ -39,11 +40,25 @@ export const jetstreamJournal = (js: JetStreamClient, jsm: JetStreamManager, clu
       })
     },
     last,
-    read: async function* (actor) {
+    at: async (seq) => {
+      try {
+        return entryOf(await jsm.streams.getMessage(STREAM, { seq }))
+      } catch (error) {
+        if (isNotFound(error)) return undefined
+        return asked(`${STREAM} ${seq}`, () => Promise.reject(error))
+      }
+    },
+    read: async (actor, after, onStored) => {
       const newest = await last(actor)
-      if (!newest) return
-      for await (const { seq, record } of messages(js, { filterSubjects: subjectOf(actor) }, newest.seq))
-        yield { seq, actor, commit: record as Commit }
+      if (!newest || newest.seq <= after) return
+      const options = { filterSubjects: subjectOf(actor), opt_start_seq: after + 1 }
+      for await (const { seq, record } of messages(js, options, newest.seq)) onStored({ seq, actor, commit: record as Commit })
+    },
+    purge: async (actor, before) => {
+      const filter = subjectOf(actor)
+      await asked(`${STREAM} ${filter}`, () =>
+        jsm.streams.purge(STREAM, before === undefined ? { filter } : { filter, seq: before }),
+      )
     },
     refuse: (refusal) => {
       const subject = `qm.${cluster}.journal.${refusal.refused.type}.$refused`
@@ -80,7 +95,7 @@ const messages = async function* (
   }
 }
 
-const entryOf = ({ seq, subject, data }: JsMsg): Entry => {
+const entryOf = ({ seq, subject, data }: Pick<JsMsg, 'seq' | 'subject' | 'data'>): Entry => {
   const [, , , type = '', id = ''] = subject.split('.')
   try {
     return { seq, type, id: id === '$refused' ? undefined : untoken(id), record: readRecord(data, subject) }

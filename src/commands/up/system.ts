@@ -13,6 +13,7 @@ import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
+import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/ground.ts'
 import { type Host, startHost } from '../../runtime/host.ts'
@@ -78,6 +79,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       journal,
       inbox: jetstreamInbox(nc, js, jsm, cluster),
       clock: systemClock,
+      chance: systemChance,
       timers: createTimers(systemClock),
       licence: held,
       log,
