@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { effectsCommand } from './commands/effects.ts'
 import { phaseCommands } from './commands/phase.ts'
 import { plan } from './commands/plan.ts'
 import { UserError } from './commands/session.ts'
@@ -25,6 +26,7 @@ phaseCommands(program)
 watchCommand(program)
 whyCommand(program)
 plan(program)
+effectsCommand(program)
 
 // Whoever reads us may stop reading (`… | head`): that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,56 +1,99 @@
+import { createHash } from 'node:crypto'
 import type { AnyMachineSnapshot } from 'xstate'
 import { append, Fenced } from './append.ts'
-import { begin, childAddress, type Decision, decide } from './decide.ts'
+import { begin, type Decision, decide } from './decide.ts'
+import {
+  type Answering,
+  answering,
+  checkpointing,
+  deadEvent,
+  decidedEffect,
+  ignoredLetter,
+  isWhole,
+  objection,
+  opening,
+  parkedEffect,
+  refusal,
+  secondSpawn,
+  stillbirth,
+  stopping,
+  type Unstamped,
+  unfinishedEffects,
+} from './drafts.ts'
 import { failureOf } from './effects.ts'
-import { type Book, book, INIT, type Open, type Parent } from './fold.ts'
+import { type Book, book, INIT, type Kept, type Open, type Parent } from './fold.ts'
 import type { Ground } from './ground.ts'
 import type { Command } from './inbox.ts'
-import { Unstorable } from './journal.ts'
+import { Corrupt, type Stored, Unstorable } from './journal.ts'
 import { NotJson } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
-import { type Draft, letterToParent, recorded } from './record.ts'
+import { type Draft, recorded } from './record.ts'
 import { lateness } from './refuse.ts'
-import { createRunning, type Ending } from './running.ts'
+import { type Conditions, createRunning, type Ending } from './running.ts'
 import { createSender } from './sender.ts'
-import {
-  type Address,
-  addressOf,
-  type Commit,
-  type Definition,
-  type Intent,
-  type JournaledEvent,
-  keyOf,
-  type Outcome,
-} from './types.ts'
+import { createSlots } from './slots.ts'
+import { type Address, addressOf, type Commit, type Definition, type JournaledEvent, keyOf, type Outcome } from './types.ts'
+import { upcast } from './upcast.ts'
+import { migrated } from './versions.ts'
 
 export type DurableActor = {
   readonly self: Address
   readonly book: () => Book | undefined
   readonly snapshot: () => AnyMachineSnapshot | undefined
-  /** After recovery: claims the journal (`$opened`), then resumes what is still owed. */
+  /** After recovery: claims the journal, then resumes what is still owed. @throws Corrupt, Fenced */
   readonly open: () => Promise<void>
   readonly receive: (command: Command) => Promise<Outcome>
+  /** Writes the whole actor into one commit; the records before it, which the archive may then hold instead. */
+  readonly checkpoint: () => Promise<readonly Stored[]>
+  /** Hears every commit once it is stored and booked. The result ends it. */
+  readonly watch: (listener: (commit: Commit) => void) => () => void
+  /** Nothing is under way or waiting: it can be put away. */
+  readonly isIdle: () => boolean
   /** Stops acting, writes nothing more. `closed` resolves with why. */
   readonly close: (why: Error) => void
   readonly closed: Promise<Error>
+  /** Resolves when no effect is under way any more. */
+  readonly quiet: () => Promise<void>
+}
+
+/** What an activation begins with. */
+export type Beginning = {
+  /** The folded journal; absent for a new actor. */
+  readonly known?: Book | undefined
+  readonly conditions?: Conditions
 }
 
 /** Completions ride on the next commit, but not longer than this: their keys allow a repeat. */
 const FLUSH_MS = 50
 
 const isUnwritable = (error: unknown): boolean => error instanceof NotJson || error instanceof Unstorable
+const alone = (): Conditions => ({ slots: createSlots(), quietAt: Number.NEGATIVE_INFINITY })
 
-/** One journaled actor: mailbox, commits, effects and timers. `known` is its folded journal, absent for a new one. */
-export const createActor = (ground: Ground, definition: Definition, self: Address, known?: Book): DurableActor => {
+/** A hash over the records since a checkpoint, and through its own hash over all before. */
+const chained = ({ n, sha256 }: Kept, records: readonly Stored[]): string => {
+  const hash = createHash('sha256').update(sha256)
+  for (const { commit } of records) if (commit.n >= n) hash.update(JSON.stringify(commit))
+  return hash.digest('hex')
+}
+
+/** One journaled actor: mailbox, commits, effects and timers. */
+export const createActor = (
+  ground: Ground,
+  definition: Definition,
+  self: Address,
+  { known, conditions = alone() }: Beginning = {},
+): DurableActor => {
   const { clock, log, chance } = ground
   const name = addressOf(self)
   const own = `${ground.process}.${chance.unique().slice(0, 8)}`
   const life = new AbortController()
   const armed = new Map<string, () => void>()
   const finished = new Set<string>()
+  const watchers = new Set<(commit: Commit) => void>()
   let current: Book | undefined = known
   let live: AnyMachineSnapshot | undefined
   let mailbox: Promise<unknown> = Promise.resolve()
+  let waiting = 0
   let flushing: (() => void) | undefined
   let announce: (why: Error) => void = () => {}
   const closed = new Promise<Error>((resolve) => {
@@ -75,15 +118,21 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
 
   /** One thing at a time; an error that nobody foresaw closes the actor, which comes back by replay. */
   const enqueue = <T>(work: () => Promise<T>): Promise<T> => {
+    waiting++
     const result = mailbox.then(() => {
       life.signal.throwIfAborted()
       return work()
     })
-    mailbox = result.catch((error: Error) => {
-      if (life.signal.aborted) return
-      if (!(error instanceof Fenced)) log.error({ actor: name, err: error }, 'actor stopped by an error')
-      close(error)
-    })
+    mailbox = result.then(
+      () => void waiting--,
+      (error: Error) => {
+        waiting--
+        if (life.signal.aborted) return
+        if (!(error instanceof Fenced || error instanceof Corrupt))
+          log.error({ actor: name, err: error }, 'actor stopped by an error')
+        close(error)
+      },
+    )
     return result
   }
   /** The same where nobody waits for the result. */
@@ -101,6 +150,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     if (draft.decision) live = draft.decision.next
     else if (draft.state) live = undefined
     act(record)
+    for (const listener of watchers) listener(record)
     ground.onCommit?.(self, record)
     return { ok: true, n: record.n, to: record.to }
   }
@@ -109,6 +159,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     ...ev,
     at: Math.max(clock.now(), current?.ts ?? 0),
   })
+  const note = (draft: Unstamped): Promise<Outcome> => commit({ ...draft, ev: stamped(draft.ev) })
 
   const act = (record: Commit): void => {
     for (const key of record.done) {
@@ -117,8 +168,7 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     }
     for (const timer of record.tdel) disarm(timer)
     for (const timer of record.tset) arm(timer.id, timer.due)
-    for (const intent of record.fx)
-      start({ ...intent, key: keyOf(self, record.n, intent.i), corr: record.corr, trace: record.trace }, 1)
+    for (const { i } of record.fx) begun(keyOf(self, record.n, i))
     if (finished.size > 0) flush()
   }
 
@@ -136,37 +186,33 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   const fire = async (id: string, due: number): Promise<void> => {
     const timer = current?.timers.get(id)
     if (timer?.due !== due) return
-    const draft = { ev: stamped(timer.ev), cmd: `timer/${id}/${due}`, tdel: [id] }
-    if (!(await advance(draft))) await commit({ ...draft, ev: stamped({ type: '$ignored', event: timer.ev }) })
+    const { type, at: _, ...payload } = timer.ev
+    const event = definition.events[type]
+    const ev = event && timer.sv !== undefined ? { ...(upcast(event, payload, timer.sv) as object), type } : timer.ev
+    const draft = { ev: stamped(ev), cmd: `timer/${id}/${due}`, tdel: [id] }
+    if (!(await advance(draft))) await note({ ...draft, ev: { type: '$ignored', event: timer.ev } })
   }
 
   /** Lets the machine decide. Undefined: it does not accept the event, nothing happened. */
   const advance = async (draft: Draft): Promise<Outcome | undefined> => {
     if (!active()) return undefined
-    const { ev } = draft
     let decision: Decision | undefined
     try {
-      decision = decide(definition, self, state(), ev)
+      decision = decide(definition, self, state(), draft.ev)
       return decision && (await commit({ ...draft, decision }))
     } catch (error) {
       if (decision && !isUnwritable(error)) throw error
-      return await dead(draft, error)
+      log.error({ actor: name, event: draft.ev.type, err: error }, 'the machine threw: the event is set aside')
+      const failure = failureOf(error)
+      await note(deadEvent(self, draft, failure, isUnwritable(error)))
+      return { ok: false, why: 'refused', detail: `the ${self.type} failed on it: ${failure.message}` }
     }
   }
 
-  /** A throwing guard or assign is our bug: the event is set aside, the actor keeps its state. */
-  const dead = async (draft: Draft, error: unknown): Promise<Outcome> => {
-    const failure = failureOf(error)
-    log.error({ actor: name, event: draft.ev.type, err: error }, 'the machine threw: the event is set aside')
-    const fact = { type: `${self.type}.EventFailed`, id: self.id, event: draft.ev.type, error: failure.message }
-    // Of an event that can't be written only the type is kept.
-    const event = isUnwritable(error) ? { type: draft.ev.type } : draft.ev
-    await commit({ ...draft, ev: stamped({ type: '$dead', event, error: failure }), em: [fact] })
-    return { ok: false, why: 'refused', detail: `the ${self.type} failed on it: ${failure.message}` }
-  }
-
-  const start = (intent: Open, attempt: number): void => {
-    if (intent.kind === 'action' || intent.kind === 'invoke') effects.start(intent, attempt)
+  const begun = (key: string): void => {
+    const intent = current?.open.get(key)
+    if (!intent || intent.parked !== undefined) return
+    if (intent.kind === 'action' || intent.kind === 'invoke') effects.start(intent)
     else send(intent)
   }
   const ended = (intent: Open, ending: Ending): void => {
@@ -175,29 +221,21 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
   }
   /** What an effect reports while it goes on; nothing any more once its state was left. */
   const reported = async (intent: Open, event: JournaledEvent, nth: number, cancelled: AbortSignal): Promise<void> => {
-    const draft = { cmd: `${intent.key}#${nth}`, cause: intent.key, corr: intent.corr }
+    const draft = { cmd: `${intent.key}#${nth}`, cause: intent.key, corr: intent.corr, trace: intent.trace }
     await enqueue(async () => {
       if (!cancelled.aborted) await advance({ ...draft, ev: stamped(event) })
     })
   }
   const conclude = async (intent: Open, ending: Ending): Promise<void> => {
-    const failed = 'error' in ending
-    if (!current?.open.has(intent.key)) return
-    const type = `xstate.${failed ? 'error' : 'done'}.actor.${intent.ref}`
-    const draft = {
-      ev: stamped({ type, actorId: intent.ref, ...ending }),
-      cmd: intent.key,
-      cause: intent.key,
-      corr: intent.corr,
-      trace: intent.trace,
-      done: [intent.key],
-    }
+    const { key, ref, corr, trace } = intent
+    if (!current?.open.has(key)) return
+    const type = `xstate.${'error' in ending ? 'error' : 'done'}.actor.${ref}`
+    const draft = { ev: stamped({ type, actorId: ref, ...ending }), cmd: key, cause: key, corr, trace, done: [key] }
     if (intent.kind === 'invoke' && (await advance(draft))) return
-    if (!failed) return finish(intent.key)
+    if (!('error' in ending)) return finish(key)
     const { message } = ending.error
-    const fact = { type: `${self.type}.EffectParked`, id: self.id, effect: intent.name, key: intent.key, error: message }
-    log.error({ actor: name, key: intent.key, effect: intent.name, error: message }, 'effect failed for good and is parked')
-    await commit({ ...draft, ev: stamped({ type: '$fx.parked', key: intent.key, error: message }), done: [], em: [fact] })
+    log.error({ actor: name, key, effect: intent.name, error: message }, 'effect failed for good and is parked')
+    await note(parkedEffect(self, intent, message))
   }
 
   const finish = (key: string): void => {
@@ -209,87 +247,83 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
     flushing ??= clock.after(FLUSH_MS, () => {
       flushing = undefined
       enqueued(async () => {
-        if (finished.size > 0) await commit({ ev: stamped({ type: '$fx.done' }), cmd: `flush/${[...finished][0]}` })
+        if (finished.size > 0) await note({ ev: { type: '$fx.done' }, cmd: `flush/${[...finished][0]}` })
       })
     })
   }
 
-  const effects = createRunning(ground, definition, self, { onEnd: ended, onReport: reported })
+  const effects = createRunning(ground, definition, self, conditions, { onEnd: ended, onReport: reported })
   const send = createSender(ground.inbox, clock, log, self, life.signal, finish)
 
   const receive = (command: Command): Promise<Outcome> =>
     enqueue(async () => {
-      if (current?.cmds.has(command.cmd)) return { ok: false, why: 'duplicate', detail: `${command.cmd} was decided before` }
-      const { cmd, cause, corr, trace, who } = command
-      const draft = { cmd, ext: true, cause, corr, trace, who }
-      const payload = command.payload as { input?: unknown; parent?: Parent; event?: JournaledEvent }
-      if (command.verb === '$Spawn') return await spawn(draft, payload)
-      if (command.verb === '$Stop') return await stop(draft)
-      if (payload.event && command.verb.startsWith('$'))
-        return (await advance({ ...draft, ev: stamped(payload.event) })) ?? unaccepted(payload.event.type)
-      const late = lateness(command, definition, clock.now())
-      const type = `${self.type}.${command.verb}`
-      if (late !== undefined) return await refuse(draft, type, late)
-      const ev = stamped({ ...(definition.events[type]?.schema.parse(command.payload) as object), type })
-      return (await advance({ ...draft, ev })) ?? (await refuse(draft, ev.type))
+      const { cmd, verb, payload } = command
+      if (current?.cmds.has(cmd)) return { ok: false, why: 'duplicate', detail: `${cmd} was decided before` }
+      const answer = answering(command)
+      switch (verb) {
+        case '$Spawn':
+          return await spawn(answer, payload as Spawning)
+        case '$Stop':
+          return await stop(answer)
+        case '$Send':
+        case '$Child':
+          return await hear(answer, (payload as { readonly event: JournaledEvent }).event)
+        case 'RetryEffect':
+        case 'DiscardEffect':
+          return await decideEffect(answer, verb, (payload as { readonly key: string }).key)
+        default:
+          return await obey(answer, command)
+      }
     })
 
-  const spawn = async (draft: Omit<Draft, 'ev'>, { input, parent }: { input?: unknown; parent?: Parent }): Promise<Outcome> => {
-    if (active()) return { ok: false, why: 'refused', detail: `${name} is running already` }
+  const obey = async (answer: Answering, command: Command): Promise<Outcome> => {
+    const type = `${self.type}.${command.verb}`
+    const late = lateness(command, definition, clock.now())
+    if (late !== undefined) return refuse(answer, type, late)
+    const ev = stamped({ ...(definition.events[type]?.schema.parse(command.payload) as object), type })
+    return (await advance({ ...answer, ev })) ?? (await refuse(answer, type))
+  }
+  const hear = async (answer: Answering, event: JournaledEvent): Promise<Outcome> => {
+    const outcome = await advance({ ...answer, ev: stamped(event) })
+    if (outcome) return outcome
+    const detail = objection(self, current, event.type)
+    if (current) await note(ignoredLetter(self, answer, event, detail))
+    return { ok: false, why: 'refused', detail }
+  }
+  const refuse = async (answer: Answering, command: string, detail = objection(self, current, command)): Promise<Outcome> => {
+    if (current) await note(refusal(self, answer, command, detail))
+    return { ok: false, why: 'refused', detail }
+  }
+
+  type Spawning = { readonly input?: unknown; readonly parent?: Parent }
+  const spawn = async (answer: Answering, { input, parent }: Spawning): Promise<Outcome> => {
+    if (active()) {
+      await note(secondSpawn(self, answer, parent))
+      return { ok: false, why: 'refused', detail: `${name} is running already` }
+    }
     const ev = stamped({ type: INIT, input, ...(parent && { parent }) })
     live = undefined
     try {
-      return await commit({ ...draft, ev, decision: begin(definition, self, input, ev.at), done: unfinishedEffects() })
+      return await commit({ ...answer, ev, decision: begin(definition, self, input, ev.at), done: unfinishedEffects(current) })
     } catch (error) {
       if (!isUnwritable(error)) throw error
-      return await stillborn(draft, parent, error)
+      const failure = failureOf(error)
+      log.error({ actor: name, err: error }, 'the actor can not begin')
+      await note(stillbirth(answer, parent, failure, current))
+      return { ok: false, why: 'refused', detail: `${name} can not begin: ${failure.message}` }
     }
   }
-  /** Its first state can't be written: it never lives, and its parent hears so. */
-  const stillborn = async (draft: Omit<Draft, 'ev'>, parent: Parent | undefined, error: unknown): Promise<Outcome> => {
-    const failure = failureOf(error)
-    log.error({ actor: name, err: error }, 'the actor can not begin')
-    await commit({
-      ...draft,
-      ev: stamped({ type: '$stillborn', error: failure, ...(parent && { parent }) }),
-      state: { status: 'error', value: '', context: null, children: {} },
-      done: unfinishedEffects(),
-      fx: parent ? [letterToParent(parent, { error: failure })] : [],
-    })
-    return { ok: false, why: 'refused', detail: `${name} can not begin: ${failure.message}` }
-  }
-
-  const stop = async (draft: Omit<Draft, 'ev'>): Promise<Outcome> => {
+  const stop = async (answer: Answering): Promise<Outcome> => {
     if (!current || !active()) return { ok: false, why: 'refused', detail: `${name} is not running` }
-    const children = Object.entries(current.state.children).flatMap(([ref, src], i): Intent[] => {
-      const to = childAddress(definition, self, src, ref)
-      return to ? [{ i, kind: 'stop', name: src, ref, to }] : []
-    })
-    return commit({
-      ...draft,
-      ev: stamped({ type: '$stop' }),
-      state: { ...current.state, status: 'stopped', children: {} },
-      fx: children,
-      done: unfinishedEffects(),
-      tdel: [...current.timers.keys()],
-    })
+    return note(stopping(definition, self, answer, current))
   }
 
-  /** Messages to others are not among them: what was promised to be sent is sent. */
-  const unfinishedEffects = (): string[] =>
-    [...(current?.open.values() ?? [])].filter(({ kind }) => kind === 'action' || kind === 'invoke').map(({ key }) => key)
-
-  const unaccepted = (event: string): Outcome => ({ ok: false, why: 'refused', detail: reason(event) })
-  const reason = (event: string): string =>
-    current
-      ? `${name} does not accept ${event} while it is ${active() ? stated(current.state.value) : current.state.status}`
-      : `there is no ${name}`
-
-  /** A refusal is a fact too, so that a lost acknowledgement can't turn it into an acceptance. */
-  const refuse = async (draft: Omit<Draft, 'ev'>, event: string, detail = reason(event)): Promise<Outcome> => {
-    const fact = { type: `${self.type}.CommandRefused`, command: event, id: self.id, cmd: draft.cmd, reason: detail }
-    await commit({ ...draft, ev: stamped({ type: '$refused', command: event, reason: detail }), em: [fact] })
-    return { ok: false, why: 'refused', detail }
+  const decideEffect = async (answer: Answering, verb: 'RetryEffect' | 'DiscardEffect', key: string): Promise<Outcome> => {
+    const intent = current?.open.get(key)
+    if (intent?.parked === undefined) return refuse(answer, `${self.type}.${verb}`, `${name} has no parked effect ${key}`)
+    const outcome = await note(decidedEffect(self, answer, intent, verb === 'RetryEffect'))
+    begun(key)
+    return outcome
   }
 
   const open = (): Promise<void> =>
@@ -297,19 +331,47 @@ export const createActor = (ground: Ground, definition: Definition, self: Addres
       if (!current) return
       const owed = [...current.open.values()].filter((intent) => intent.parked === undefined)
       if (!active() && owed.length === 0) return
-      const timers = [...current.timers.values()]
-      await commit({ ev: stamped({ type: '$opened' }), cmd: `open/${own}` })
-      for (const intent of owed) start(intent, 2)
-      for (const { id, due } of timers) arm(id, due)
+      // With its newest commit ours nobody else's can land late; with effects owed the attempt counts.
+      if (owed.length > 0 || !current.own.startsWith(`${ground.process}.`)) await claim(current)
+      for (const { key } of owed) begun(key)
+      for (const { id, due } of current.timers.values()) arm(id, due)
+    })
+  const claim = async (before: Book): Promise<void> => {
+    const carried = active() ? migrated(definition, self, before) : before.state
+    if (active()) live = hydrate(definition.machine, carried) // what the machine does not know is said before anything is written
+    await note(opening(definition, before, carried, own, clock.now()))
+  }
+
+  const checkpoint = (): Promise<readonly Stored[]> =>
+    enqueue(async () => {
+      if (!current) return []
+      const records: Stored[] = []
+      await ground.journal.read(self, 0, (stored) => records.push(stored))
+      if (!isWhole(records, current.n)) throw new Corrupt(`${name}: its journal has a hole before commit ${current.n}`)
+      try {
+        await note(checkpointing(current, finished, chained(current.kept, records)))
+        return records
+      } catch (error) {
+        if (!isUnwritable(error)) throw error
+        log.warn({ actor: name, err: failureOf(error) }, 'too large for a checkpoint: its journal stays as long as it is')
+        return []
+      }
     })
 
-  return { self, book: () => current, snapshot: () => (current ? state() : undefined), open, receive, close, closed }
+  return {
+    self,
+    book: () => current,
+    snapshot: () => (current ? state() : undefined),
+    open,
+    receive,
+    checkpoint,
+    watch: (listener) => {
+      watchers.add(listener)
+      return () => watchers.delete(listener)
+    },
+    isIdle: () => waiting === 0 && finished.size === 0 && effects.count() === 0 && (current?.open.size ?? 0) === 0,
+    close,
+    closed,
+    quiet: effects.ended,
+  }
 }
-
-/** A state value in words: `phase.connected.observing, brake.released`. */
-export const stated = (value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : Object.entries(value as Record<string, unknown>)
-        .map(([key, inner]) => `${key}.${stated(inner)}`)
-        .join(', ')

@@ -1,4 +1,4 @@
-import { type AnyMachineSnapshot, initialTransition, transition } from 'xstate'
+import { type AnyMachineSnapshot, type AnyStateMachine, createActor, initialTransition } from 'xstate'
 import type { Address, Commit, Definition, Intent, JournaledEvent, Timer } from './types.ts'
 
 export type Decision = {
@@ -20,8 +20,48 @@ export const decide = (
   event: JournaledEvent & { readonly at: number },
 ): Decision | undefined => {
   if (!state.can(event)) return undefined
-  const [next, actions] = transition(definition.machine, state, event)
-  return translated(definition, self, next, actions as readonly Action[], event.at)
+  const [next, actions] = moved(definition.machine, state, event)
+  return translated(definition, self, next, actions, event.at)
+}
+
+type Scope = Parameters<AnyStateMachine['transition']>[2] & { readonly asked: Action[] }
+const scopes = new WeakMap<AnyStateMachine, Scope>()
+
+/**
+ * XState's `transition` makes an inert actor for every event, which costs three times the rest (and runs the context
+ * factory again). A machine never changes its scope, so one is enough.
+ */
+const scopeOf = (machine: AnyStateMachine): Scope => {
+  const known = scopes.get(machine)
+  if (known) return known
+  const self = createActor(machine)
+  const nothing = (): void => {}
+  const asked: Action[] = []
+  const scope = {
+    self,
+    id: '',
+    sessionId: '',
+    system: self.system,
+    logger: nothing,
+    defer: nothing,
+    stopChild: nothing,
+    emit: nothing,
+    actionExecutor: (action: Action) => void asked.push(action),
+    asked,
+  } as unknown as Scope
+  scopes.set(machine, scope)
+  return scope
+}
+
+const moved = (
+  machine: AnyStateMachine,
+  state: AnyMachineSnapshot,
+  event: JournaledEvent,
+): readonly [AnyMachineSnapshot, readonly Action[]] => {
+  const scope = scopeOf(machine)
+  scope.asked.length = 0 // a machine that threw has left some
+  const next = machine.transition(state, event, scope) as AnyMachineSnapshot
+  return [next, scope.asked.splice(0)]
 }
 
 /** Pure: the first state. `at` (epoch ms) joins the input, because a machine reads no clock. */
@@ -41,6 +81,34 @@ const addressed = (text: string): Address => {
   const slash = text.indexOf('/')
   return { type: text.slice(0, slash), id: text.slice(slash + 1) }
 }
+
+const timerOf = (
+  { timers = {}, events }: Definition,
+  id: string,
+  at: number,
+  { delay, event }: { readonly delay: number; readonly event: JournaledEvent },
+): Timer => {
+  const policy = timers[id] ?? timers[delayOf(id)] ?? 'absolute'
+  const sv = events[event.type]?.v
+  return {
+    id,
+    due: at + delay,
+    ev: event,
+    ...(policy !== 'absolute' && { after: delay, policy }),
+    ...(sv !== undefined && { sv }),
+  }
+}
+/** `cooldown` of `xstate.after.cooldown.worker.cooling`. */
+const delayOf = (id: string): string => /^xstate\.after\.([^.]+)\./.exec(id)?.[1] ?? ''
+
+/** Pure: the timers of a reopened actor that are not simply due when they were; `seen` is when it was last alive. */
+export const redated = (timers: Iterable<Timer>, seen: number, now: number): readonly Timer[] =>
+  [...timers].flatMap((timer) => {
+    const due = dueAgain(timer, seen, now)
+    return due === timer.due ? [] : [{ ...timer, due }]
+  })
+const dueAgain = ({ due, after = 0, policy }: Timer, seen: number, now: number): number =>
+  policy === 'restart' ? now + after : policy === 'remaining' ? now + Math.max(0, due - seen) : due
 
 const translated = (
   definition: Definition,
@@ -72,7 +140,7 @@ const translated = (
       case 'xstate.raise': // without a delay it is already part of this transition
         if (params.delay !== undefined) {
           const id = params.id ?? `${next.machine.id}.raise.${i}`
-          tset.set(id, { id, due: at + params.delay, ev: params.event })
+          tset.set(id, timerOf(definition, id, at, params))
         }
         break
       case 'xstate.cancel':

@@ -1,6 +1,7 @@
 import type { Chance } from './chance.ts'
 import { type Clock, pause } from './clock.ts'
 import type { Licence } from './licence.ts'
+import type { Slots } from './slots.ts'
 import type { EffectContext, EffectDef } from './types.ts'
 
 /** What is journaled of an error: its class and words, and the plain fields the class adds. Never a stack. */
@@ -19,30 +20,56 @@ class TimedOut extends Error {
 
 const JITTER = 0.2
 
+/** What an effect needs besides its input: permission, time, chance, and a place among those of its name. */
+export type Means = {
+  readonly licence: Licence
+  readonly clock: Clock
+  readonly chance: Chance
+  readonly slots: Slots
+}
+
 /**
- * Runs one effect to its end: licence before each attempt, time limit, retries with back-off (doubling, with jitter) on
- * the errors it names. If an earlier run is possible, the world is asked first (`probe`).
+ * Runs one effect to its end: a place and the licence before each attempt, time limit, retries with back-off (doubling,
+ * with jitter) on the errors it names. If an earlier run is possible, the world is asked first (`probe`).
  * @throws what the last attempt threw; Held when the licence does not allow it
  */
 export const perform = async (
+  name: string,
   definition: EffectDef<any, any>,
   input: unknown,
   context: EffectContext,
-  licence: Licence,
-  clock: Clock,
-  chance: Chance,
+  means: Means,
 ): Promise<unknown> => {
+  const { clock, chance } = means
   const { attempts = 1, backoffMs = 0, on = [] } = definition.retry ?? {}
   const last = context.attempt + attempts - 1
   for (let attempt = context.attempt; ; attempt++) {
     try {
-      return await licence.during(definition.reach, () => once(definition, input, { ...context, attempt }, clock))
+      return await attempted(name, definition, input, { ...context, attempt }, means)
     } catch (error) {
       if (context.signal.aborted || attempt >= last || !on.includes(failureOf(error).name)) throw error
       const delay = backoffMs * 2 ** (attempt - context.attempt)
       await pause(clock, delay * (1 + JITTER * (chance.fraction() * 2 - 1)), context.signal)
       context.signal.throwIfAborted()
     }
+  }
+}
+
+const attempted = async (
+  name: string,
+  definition: EffectDef<any, any>,
+  input: unknown,
+  context: EffectContext,
+  { licence, clock, slots }: Means,
+): Promise<unknown> => {
+  const { reach, concurrency } = definition
+  const request = (): Promise<unknown> => licence.during(reach, () => once(definition, input, context, clock))
+  if (concurrency === undefined) return request()
+  const giveBack = await slots.take(`${context.actor.type}.${name}`, concurrency, context.signal)
+  try {
+    return await request()
+  } finally {
+    giveBack()
   }
 }
 

@@ -43,8 +43,18 @@ export type Inbox = {
   serve(type: string, onCall: (command: Command) => Promise<Outcome>, signal: AbortSignal): Promise<void>
 }
 
+/** One process tends to the actor type for a while. */
+export type Lease = {
+  /** Aborts when the lease is no longer ours, and before another process may take it. */
+  readonly lost: AbortSignal
+  /** On the clock's monotonic time: until then a request of an earlier holder may be under way. */
+  readonly quietAt: number
+  /** Gives it back: nothing of ours may be under way. Who released before `quietAt` has to be outlived all the same. */
+  release(): Promise<void>
+}
+
 /** Liveness only: at most one process tends to an actor type. That two never both write is the journal's fence. */
 export type Leases = {
-  /** Waits for the lease; `lost` aborts when another process has taken it. */
-  acquire(type: string, own: string, signal: AbortSignal): Promise<{ readonly lost: AbortSignal; release(): Promise<void> }>
+  /** Waits for the lease. @throws the signal's reason */
+  acquire(type: string, own: string, signal: AbortSignal): Promise<Lease>
 }

@@ -21,8 +21,8 @@ export type Journal = {
   read(actor: Address, after: number, onStored: (stored: Stored) => void): Promise<void>
   /** Appends what refused a command that reached no actor; a repeat with the same `cmd` is stored once. */
   refuse(refusal: Refusal): Promise<void>
-  /** Hands over every record after `after` up to the newest at the time of the call, in order. */
-  readAll(after: number, onEntry: (entry: Entry) => void): Promise<void>
+  /** Hands over every record after `after` up to the newest at the time of the call, in order; `false`: enough. */
+  readAll(after: number, onEntry: (entry: Entry) => unknown): Promise<void>
   /** Removes an actor's records before sequence `before`, or all of them: only what is in the archive. */
   purge(actor: Address, before?: number): Promise<void>
   /** Every record after `after`, and then on and on as they come, until the signal aborts. */

@@ -23,15 +23,18 @@ export type Licence = {
 }
 
 /** A licence is good for this long after the request that renewed it was sent. */
-const LICENCE_MS = 3_000
+export const LICENCE_MS = 3_000
+/** No request to the world lasts longer: each effect is one request, and its time limit is no more than this. */
+export const STEP_MS = 10_000
 const RENEW_MS = 1_000
 
 /**
  * Permission to disrupt, renewed every second by reading the governing actor's newest commit from the stream's leader.
- * Without an answer it runs out after three seconds of the monotonic clock, counted from the start of the request.
+ * Without an answer it runs out after three seconds of the monotonic clock, counted from the start of the request. A
+ * server that answers late is still asked every second: the answer to the youngest question counts.
  */
 export const licence = (
-  journal: Journal,
+  journal: Pick<Journal, 'last'>,
   governor: Governor,
   clock: Clock,
   signal: AbortSignal,
@@ -40,21 +43,24 @@ export const licence = (
   let renewedAt = Number.NEGATIVE_INFINITY
   let value: unknown
   let seen = 0
+  const ask = async (): Promise<void> => {
+    const askedAt = clock.monotonic()
+    const last = await journal.last(governor.actor).catch(() => 'unanswered' as const)
+    if (last === 'unanswered' || askedAt < renewedAt) return
+    renewedAt = askedAt
+    value = last?.commit.to
+    seen = last?.commit.n ?? 0
+    onRenewed?.()
+  }
   const renew = async (): Promise<void> => {
     while (!signal.aborted) {
-      const askedAt = clock.monotonic()
-      const last = await journal.last(governor.actor).catch(() => 'unanswered' as const)
-      if (last !== 'unanswered') {
-        renewedAt = askedAt
-        value = last?.commit.to
-        seen = last?.commit.n ?? 0
-        onRenewed?.()
-      }
-      await pause(clock, Math.max(0, RENEW_MS - (clock.monotonic() - askedAt)), signal)
+      void ask()
+      await pause(clock, RENEW_MS, signal)
     }
   }
   const check = (reach: Reach): void => {
     if (reach === 'internal') return
+    if (signal.aborted) throw new Held('this process stops: nothing disruptive starts')
     if (clock.monotonic() - renewedAt > LICENCE_MS)
       throw new Held('no word from the journal for three seconds: nothing disruptive starts')
     const refusal = governor.permits(value, reach)

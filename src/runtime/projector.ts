@@ -2,7 +2,7 @@ import { type Clock, pause } from './clock.ts'
 import { failureOf } from './effects.ts'
 import type { Log } from './ground.ts'
 import { Corrupt, type Entry, type Journal } from './journal.ts'
-import { keyOf } from './types.ts'
+import { keyOf, type Refusal } from './types.ts'
 
 /** CloudEvents 1.0, structured JSON, with the extensions correlationid, causationid and traceparent. */
 export type CloudEvent = {
@@ -16,6 +16,8 @@ export type CloudEvent = {
   readonly correlationid?: string
   readonly causationid?: string
   readonly traceparent?: string
+  /** Who gave the command, as NATS reports it. */
+  readonly principal?: string
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -40,24 +42,7 @@ const isNew = ({ seq, index }: Position, last: Position | undefined): boolean =>
 export const cloudEvents = (tenant: string, { type, id, record }: Entry): readonly CloudEvent[] => {
   if (record instanceof Corrupt) return []
   const time = new Date(record.ts).toISOString()
-  if ('refused' in record) {
-    const { refused, cmd } = record
-    const data = { command: `${refused.type}.${refused.verb}`, id: refused.id, cmd, reason: refused.reason }
-    const fact = `quartermaster.${type}.CommandRefused.v1`
-    const subject = refused.id ?? tenant
-    return [
-      {
-        ...base,
-        id: `${type}/refused/${cmd}`,
-        source: `/qm/${tenant}/${type}`,
-        type: fact,
-        subject,
-        time,
-        correlationid: cmd,
-        data,
-      },
-    ]
-  }
+  if ('refused' in record) return [refusedAtTheDoor(tenant, type, time, record)]
   const self = { type, id: id ?? '' }
   return record.em.map(({ i, ev: { type: fact, at: _, ...data } }) => ({
     ...base,
@@ -69,8 +54,26 @@ export const cloudEvents = (tenant: string, { type, id, record }: Entry): readon
     correlationid: record.corr,
     causationid: record.cmd,
     ...(record.trace !== undefined && { traceparent: record.trace }),
+    ...(record.who !== undefined && { principal: record.who }),
     data,
   }))
+}
+
+/** `$Open` is not a command: the actor itself may not act any more. */
+const refusedAtTheDoor = (tenant: string, type: string, time: string, { refused, cmd, who }: Refusal): CloudEvent => {
+  const { verb, id, reason } = refused
+  const isQuarantine = verb === '$Open'
+  return {
+    ...base,
+    id: `${type}/refused/${cmd}`,
+    source: `/qm/${tenant}/${type}`,
+    type: `quartermaster.${type}.${isQuarantine ? 'ActorQuarantined' : 'CommandRefused'}.v1`,
+    subject: id ?? tenant,
+    time,
+    correlationid: cmd,
+    ...(who !== undefined && { principal: who }),
+    data: isQuarantine ? { id, reason } : { command: `${type}.${verb}`, id, cmd, reason },
+  }
 }
 const base = { specversion: '1.0', datacontenttype: 'application/json' } as const
 

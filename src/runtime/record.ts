@@ -3,7 +3,7 @@ import { type Failure, failureOf } from './effects.ts'
 import { type Book, INIT, type Parent } from './fold.ts'
 import { diff } from './patch.ts'
 import type { Persisted } from './persist.ts'
-import type { Commit, Definition, Intent, JournaledEvent } from './types.ts'
+import type { Checkpoint, Commit, Definition, Intent, JournaledEvent, Timer } from './types.ts'
 
 /** What is to become a commit: an event, what it answers, and what was decided on it. */
 export type Draft = {
@@ -22,6 +22,8 @@ export type Draft = {
   readonly fx?: readonly Intent[]
   readonly done?: readonly string[]
   readonly tdel?: readonly string[]
+  readonly tset?: readonly Timer[]
+  readonly ck?: Checkpoint
 }
 
 // The machine's own facts and intents are numbered by their place among its actions; ours begin above them.
@@ -59,13 +61,14 @@ export const recorded = (
     corr: draft.corr ?? cmd,
     ...(draft.trace !== undefined && { trace: draft.trace }),
     ...(draft.who !== undefined && { who: draft.who }),
+    ...(draft.ck && { ck: draft.ck }),
     ev,
     to: next.value,
-    p: diff(before?.state, next) as Commit['p'],
+    p: diff(draft.ck ? undefined : before?.state, next) as Commit['p'],
     fx: [...(decision?.fx ?? []), ...(draft.fx ?? []), ...report(before, next, draft)],
     done: [...new Set([...finished, ...(draft.done ?? []), ...left.map(({ key }) => key)])],
     tdel: [...(draft.tdel ?? []), ...(decision?.tdel ?? [])],
-    tset: [...(decision?.tset ?? [])],
+    tset: [...(draft.tset ?? []), ...(decision?.tset ?? [])],
     em: [...(decision?.em ?? []), ...(draft.em ?? []).map((fact, index) => ({ i: OWN_FACTS + index, ev: fact }))],
   }
 }

@@ -1,12 +1,17 @@
-import { type Book, book } from './fold.ts'
-import { Corrupt, type Journal } from './journal.ts'
-import { type Address, addressOf, type Commit } from './types.ts'
+import { type Book, book, bookOf } from './fold.ts'
+import type { Ground } from './ground.ts'
+import { Corrupt, type Entry, type Journal } from './journal.ts'
+import { type Address, addressOf, type Commit, type Definition } from './types.ts'
 
 export type Recovered = {
+  /** Actors that live, or owe something. */
   readonly books: readonly { readonly actor: Address; readonly state: Book }[]
   /** Actors whose journal has a hole: nothing is guessed over, they stay closed. */
   readonly corrupt: readonly { readonly actor: Address; readonly error: Corrupt }[]
 }
+
+/** Whether the actor is to be in memory: alive, with messages or effects that are owed, or parked for somebody to decide. */
+export const owes = ({ state, open }: Book): boolean => state.status === 'active' || open.size > 0
 
 /** One reading of the journal for all the types that ask at the same time, folded without running user code. */
 export const recover = (journal: Journal, types: readonly string[]): { read(type: string): Promise<Recovered> } => {
@@ -15,7 +20,7 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   const gathered = async (): Promise<ReadonlyMap<string, Recovered>> => {
     await Promise.resolve()
     gathering = undefined
-    return fold(journal, types)
+    return folded(journal, types)
   }
   return {
     read: async (type) => {
@@ -25,40 +30,75 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   }
 }
 
-const fold = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
-  const states = new Map<string, { readonly actor: Address; state: Book | Corrupt }>()
+type Found = { readonly actor: Address; state: Book | Corrupt }
+
+const folded = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
+  const byType = new Map(types.map((type) => [type, new Map<string, Found>()]))
+  /** Ended actors are forgotten at once, there may be millions; those of which more comes are read by themselves. */
+  const revenants = new Map<string, Address>()
   await journal.readAll(0, ({ seq, type, id, record }) => {
-    if (id === undefined || !types.includes(type) || !(record instanceof Corrupt || 'n' in record)) return
-    const actor = { type, id }
-    const known = states.get(addressOf(actor))
+    const found = byType.get(type)
+    if (!found || id === undefined || !(record instanceof Corrupt || 'n' in record)) return
+    const known = found.get(id)
     if (known?.state instanceof Corrupt) return
+    const actor = known?.actor ?? { type, id }
+    if (!known && !(record instanceof Corrupt) && record.n > 1 && !record.ck) return void revenants.set(addressOf(actor), actor)
     const state = record instanceof Corrupt ? record : next(known?.state, actor, record, seq)
-    if (known) known.state = state
-    else states.set(addressOf(actor), { actor, state })
+    if (!(state instanceof Corrupt) && !owes(state)) found.delete(id)
+    else if (known) known.state = state
+    else found.set(id, { actor, state })
   })
-  return grouped([...states.values()])
+  for (const actor of revenants.values()) {
+    const state = await read(journal, actor, undefined).catch((error: unknown) => corruptOnly(error))
+    if (state && (state instanceof Corrupt || owes(state))) byType.get(actor.type)?.set(actor.id, { actor, state })
+  }
+  return new Map([...byType].map(([type, found]) => [type, grouped([...found.values()])]))
 }
 
 const next = (before: Book | undefined, actor: Address, commit: Commit, seq: number): Book | Corrupt => {
   try {
     return book(before, actor, commit, seq)
   } catch (error) {
-    if (error instanceof Corrupt) return error
-    throw error
+    return corruptOnly(error)
   }
 }
-
-const grouped = (
-  states: readonly { readonly actor: Address; readonly state: Book | Corrupt }[],
-): ReadonlyMap<string, Recovered> => {
-  const byType = Map.groupBy(states, ({ actor }) => actor.type)
-  return new Map(
-    [...byType].map(([type, found]) => [
-      type,
-      {
-        books: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [] : [{ actor, state }])),
-        corrupt: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [{ actor, error: state }] : [])),
-      },
-    ]),
-  )
+const corruptOnly = (error: unknown): Corrupt => {
+  if (error instanceof Corrupt) return error
+  throw error
 }
+
+const grouped = (found: readonly Found[]): Recovered => ({
+  books: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [] : [{ actor, state }])),
+  corrupt: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [{ actor, error: state }] : [])),
+})
+
+const read = async (journal: Journal, actor: Address, known: Book | undefined): Promise<Book | undefined> => {
+  let state = known
+  await journal.read(actor, known?.seq ?? 0, ({ seq, commit }) => {
+    state = book(state, actor, commit, seq)
+  })
+  return state
+}
+
+/**
+ * One actor, from its cached snapshot and what came after, or from its journal alone. Undefined: there is none.
+ * @throws Corrupt when its journal has a hole, or ends before a commit that a snapshot knows; Unanswered
+ */
+export const load = async (
+  { journal, snapshots }: Pick<Ground, 'journal' | 'snapshots'>,
+  { oneShot }: Definition,
+  actor: Address,
+): Promise<Book | undefined> => {
+  const cached = await snapshots?.get(actor).catch(() => undefined) // a cache: without it, it takes longer
+  if (cached && isSame(await journal.at(cached.seq), actor, cached.nonce)) return read(journal, actor, bookOf(cached))
+  const state = await read(journal, actor, undefined)
+  // One-shot actors are purged whole once they are archived.
+  if (cached && cached.n > (state?.n ?? 0) && !(oneShot && !state))
+    throw new Corrupt(
+      `${addressOf(actor)}: its journal ends at commit ${state?.n ?? 0}, and commit ${cached.n} was acknowledged: the store has lost its end`,
+    )
+  return state
+}
+
+const isSame = (entry: Entry | undefined, { type, id }: Address, nonce: string): boolean =>
+  entry?.type === type && entry.id === id && 'n' in entry.record && entry.record.nonce === nonce

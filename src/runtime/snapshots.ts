@@ -1,3 +1,4 @@
+import type { Kept } from './fold.ts'
 import type { Persisted } from './persist.ts'
 import type { Address, Ledger } from './types.ts'
 
@@ -11,6 +12,7 @@ export type CachedSnapshot = {
   readonly mv: number
   readonly own: string
   readonly state: Persisted
+  readonly kept: Kept
   readonly ledger: Ledger
 }
 

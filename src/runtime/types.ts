@@ -41,6 +41,7 @@ export const Timer = z.object({
   ev: JournaledEvent,
   after: z.number().optional(),
   policy: TimerPolicy.optional().describe('absent: absolute'),
+  sv: z.number().int().optional().describe('schema version of the event'),
 })
 export type Timer = z.infer<typeof Timer>
 
@@ -61,7 +62,7 @@ export const Ledger = z.object({
 })
 export type Ledger = z.infer<typeof Ledger>
 
-/** The ledger when everything before it was archived; `sha256` chains over the records that were. */
+/** The ledger, so that what is before it can go; `sha256` chains over the records since the checkpoint before. */
 export const Checkpoint = Ledger.extend({ sha256: z.string() })
 export type Checkpoint = z.infer<typeof Checkpoint>
 

@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest'
-import { agent } from '../../src/actors/agent.ts'
-import { done, given } from '../given.ts'
+import { test } from 'vitest'
+import { born, done, given } from '../../src/runtime/testing/given.ts'
+import { shipped } from '../shipped.ts'
 
 type Event = { readonly type: string; readonly resource?: string; readonly count?: number; readonly reason?: string }
-const story = (...events: readonly Event[]) => given(agent, { cluster: 'demo' }, {}, ...events)
+const story = (...events: readonly Event[]) => given(shipped('agent'), born({ cluster: 'demo' }), ...events)
 const discovered = done('0.agent.discovering', {
   available: ['nodes', 'pods'],
   unavailable: [{ resource: 'daemonsets', reason: 'no power to watch daemonsets' }],
@@ -12,30 +12,42 @@ const listed = (resource: string, count: number) => ({ type: 'agent.KindListed',
 const whole = [discovered, listed('nodes', 2), listed('pods', 5)]
 
 test('agent: what it may not read is said by name, the rest is followed', () => {
-  expect(story().when(discovered)).toMatchObject({
-    to: { following: 'listing' },
-    fx: [['reflect', { resources: ['nodes', 'pods'] }]],
-    facts: [{ type: 'agent.KindUnavailable', resource: 'daemonsets', reason: 'no power to watch daemonsets' }],
-  })
+  story()
+    .when(discovered)
+    .then({
+      to: { following: 'listing' },
+      effects: [['reflect', { resources: ['nodes', 'pods'] }]],
+      emitted: [{ type: 'agent.KindUnavailable', resource: 'daemonsets', reason: 'no power to watch daemonsets' }],
+    })
 })
 
 test('agent: the snapshot is taken when the last kind is listed, and told once', () => {
-  expect(story(discovered).when(listed('nodes', 2))).toMatchObject({ to: { following: 'listing' }, facts: [] })
-  expect(story(discovered, listed('nodes', 2)).when(listed('pods', 5))).toMatchObject({
-    to: { following: 'streaming' },
-    facts: [{ type: 'agent.SnapshotTaken', counts: { nodes: 2 } }],
-  })
-  expect(story(...whole).when(listed('nodes', 3))).toMatchObject({ to: { following: 'streaming' }, facts: [] })
+  story(discovered)
+    .when(listed('nodes', 2))
+    .then({ to: { following: 'listing' }, emitted: [] })
+  story(discovered, listed('nodes', 2))
+    .when(listed('pods', 5))
+    .then({
+      to: { following: 'streaming' },
+      emitted: [{ type: 'agent.SnapshotTaken', counts: { nodes: 2 } }],
+    })
+  story(...whole)
+    .when(listed('nodes', 3))
+    .then({ to: { following: 'streaming' }, emitted: [] })
 })
 
 test('agent: one stalled kind stalls it, and it streams again when all have recovered', () => {
   const stalled = { type: 'agent.KindStalled', resource: 'pods', reason: 'no answer' }
-  expect(story(...whole).when(stalled)).toMatchObject({
-    to: { following: 'stalled' },
-    facts: [{ type: 'agent.Stalled', resource: 'pods', reason: 'no answer' }],
-  })
-  expect(story(...whole, stalled).when({ type: 'agent.KindRecovered', resource: 'pods' } as Event)).toMatchObject({
-    to: { following: 'streaming' },
-    facts: [{ type: 'agent.Streaming' }],
-  })
+  story(...whole)
+    .when(stalled)
+    .then({
+      to: { following: 'stalled' },
+      emitted: [{ type: 'agent.Stalled', resource: 'pods', reason: 'no answer' }],
+    })
+  story(...whole, stalled)
+    .when({ type: 'agent.KindRecovered', resource: 'pods' } as Event)
+    .then({
+      to: { following: 'streaming' },
+      emitted: [{ type: 'agent.Streaming' }],
+    })
 })

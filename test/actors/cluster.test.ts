@@ -1,68 +1,72 @@
 import { describe, expect, test } from 'vitest'
-import { brakeOf, cluster, permits, phaseOf } from '../../src/actors/cluster.ts'
-import { done, failed, given } from '../given.ts'
+import { brakeOf, permits, phaseOf } from '../../src/actors/cluster.ts'
+import { born, done, failed, given } from '../../src/runtime/testing/given.ts'
+import { shipped } from '../shipped.ts'
 
-const children = {
-  agent: { type: 'agent', id: 'parent' },
-  evictor: { type: 'evictor', id: 'parent' },
-  controller: { type: 'controller', id: 'parent' },
-  scanner: { type: 'scanner', id: 'parent' },
-} as const
-const story = (...events: readonly { readonly type: string }[]) => given(cluster, { id: 'demo' }, children, ...events)
+const birth = born({ id: 'demo' })
+const story = (...events: readonly { readonly type: string }[]) => given(shipped('cluster'), birth, ...events)
 const connect = { type: 'cluster.Connect' }
 const promote = { type: 'cluster.Promote' }
 const demote = { type: 'cluster.Demote' }
 const powers = done('checkPowers', { missing: [] })
-const names = (decided: ReturnType<ReturnType<typeof story>['when']>) =>
-  decided === 'refused' ? decided : decided.fx.map(([name]) => name)
+const names = ({ decided }: ReturnType<ReturnType<typeof story>['when']>) =>
+  decided === 'refused' ? decided : decided.effects.map(([name]) => name)
 
 describe('cluster', () => {
   test('starts disconnected, with nothing allowed', () => {
-    expect(story().begun).toEqual({
-      to: { phase: 'disconnected', security: 'off', brake: 'released' },
-      fx: [],
-      facts: [],
-      timers: [],
-    })
+    story()
+      .when(birth)
+      .then({
+        to: { phase: 'disconnected', security: 'off', brake: 'released' },
+        effects: [],
+        emitted: [],
+        timers: [],
+      })
   })
 
   test('observing: the agent and the evictor live, nothing else', () => {
     const decided = story().when(connect)
     expect(names(decided)).toEqual(['spawn agent/demo', 'spawn evictor/demo'])
-    expect(decided).toMatchObject({
-      facts: [{ child: 'agent' }, { child: 'evictor' }, { type: 'cluster.PhaseEntered', phase: 'observing' }],
+    decided.then({
+      emitted: [{ child: 'agent' }, { child: 'evictor' }, { type: 'cluster.PhaseEntered', phase: 'observing' }],
     })
   })
 
   test('promote: the controller is spawned and the powers are checked before the evictor may act', () => {
     expect(names(story(connect).when(promote))).toEqual(['spawn controller/demo', 'checkPowers'])
-    expect(story(connect, promote).when(powers)).toMatchObject({
-      fx: [['evictor.SetMode', { type: 'evictor.SetMode', execute: true }]],
-      to: { phase: { connected: { automating: 'active' } } },
-    })
+    story(connect, promote)
+      .when(powers)
+      .then({
+        effects: [['evictor.SetMode', { type: 'evictor.SetMode', execute: true }]],
+        to: { phase: { connected: { automating: 'active' } } },
+      })
   })
 
   test('promote: with a power missing it is degraded, says which, and asks again', () => {
     const missing = done('checkPowers', { missing: [{ actor: 'controller', power: 'evict pods' }] })
-    expect(story(connect, promote).when(missing)).toMatchObject({
-      to: { phase: { connected: { automating: 'degraded' } } },
-      facts: [{ type: 'cluster.PowerMissing', actor: 'controller', power: 'evict pods' }],
-      timers: [60_000],
-    })
+    story(connect, promote)
+      .when(missing)
+      .then({
+        to: { phase: { connected: { automating: 'degraded' } } },
+        emitted: [{ type: 'cluster.PowerMissing', actor: 'controller', power: 'evict pods' }],
+        timers: [60_000],
+      })
   })
 
   test('demote: the evictor stops first, the controller is retired, and observing begins when it has ended', () => {
     const leaving = story(connect, promote, powers, demote)
-    expect(story(connect, promote, powers).when(demote)).toMatchObject({
-      fx: [
-        ['evictor.SetMode', { execute: false }],
-        ['controller.Retire', { policy: 'rollback' }],
-      ],
-    })
+    story(connect, promote, powers)
+      .when(demote)
+      .then({
+        effects: [
+          ['evictor.SetMode', { execute: false }],
+          ['controller.Retire', { policy: 'rollback' }],
+        ],
+      })
     expect(phaseOf(leaving.state.value)).toBe('automating')
-    expect(leaving.when(done('controller'))).toMatchObject({
+    leaving.when(done('controller')).then({
       to: { phase: { connected: 'observing' } },
-      facts: [{ child: 'controller' }, { phase: 'observing' }],
+      emitted: [{ child: 'controller' }, { phase: 'observing' }],
     })
   })
 
@@ -70,61 +74,71 @@ describe('cluster', () => {
     const leaving = story(connect, promote, powers, { type: 'cluster.Disconnect' })
     expect(leaving.state.value).toMatchObject({ phase: { connected: { automating: 'disconnecting' } } })
     const decided = leaving.when(done('controller'))
-    expect(decided).toMatchObject({ to: { phase: 'disconnected' } })
+    decided.then({ to: { phase: 'disconnected' } })
     expect(names(decided)).toEqual(expect.arrayContaining(['stop agent/demo', 'stop evictor/demo']))
   })
 
   test('what the phase does not know is refused', () => {
-    expect(story().when(promote)).toBe('refused')
-    expect(story(connect).when(demote)).toBe('refused')
-    expect(story(connect).when({ type: 'cluster.Release' })).toBe('refused')
+    story().when(promote).then('refused')
+    story(connect).when(demote).then('refused')
+    story(connect).when({ type: 'cluster.Release' }).then('refused')
   })
 
   test('security: a scanner that nobody hosts is said and asked for again', () => {
     expect(names(story().when({ type: 'cluster.EnableSecurity' }))).toEqual(['spawn scanner/demo'])
-    expect(
-      story({ type: 'cluster.EnableSecurity' }).when(failed('scanner', 'NotHosted', 'no process offers to host scanner')),
-    ).toMatchObject({
-      to: { security: { on: 'unhosted' } },
-      facts: [{ child: 'scanner' }, { type: 'cluster.ChildNotHosted', reason: 'no process offers to host scanner' }],
-      timers: [60_000],
-    })
+    story({ type: 'cluster.EnableSecurity' })
+      .when(failed('scanner', 'NotHosted', 'no process offers to host scanner'))
+      .then({
+        to: { security: { on: 'unhosted' } },
+        emitted: [{ child: 'scanner' }, { type: 'cluster.ChildNotHosted', reason: 'no process offers to host scanner' }],
+        timers: [60_000],
+      })
   })
 
   test('brake: the evictor is told to stop, and to go on after it; a promotion under the brake starts nothing', () => {
     const hold = { type: 'cluster.Hold', policy: 'rollback' }
     const release = { type: 'cluster.Release' }
     const mode = (execute: boolean) => ['evictor.SetMode', { type: 'evictor.SetMode', execute }]
-    expect(story(connect, promote, powers).when(hold)).toMatchObject({
-      fx: [mode(false), ['controller.Pause', {}], ['awaitBrake', {}]],
-    })
-    expect(story(connect, promote, powers, hold).when(release)).toMatchObject({ fx: [['controller.Resume', {}], mode(true)] })
-    expect(story(connect, hold, promote).when(powers)).toMatchObject({ fx: [mode(false)] })
-    expect(story(connect, hold).when(promote)).toMatchObject({
-      fx: [
-        ['spawn controller/demo', { paused: true }],
-        ['checkPowers', {}],
-      ],
-    })
+    story(connect, promote, powers)
+      .when(hold)
+      .then({
+        effects: [mode(false), ['controller.Pause', {}], ['awaitBrake', {}]],
+      })
+    story(connect, promote, powers, hold)
+      .when(release)
+      .then({ effects: [['controller.Resume', {}], mode(true)] })
+    story(connect, hold, promote)
+      .when(powers)
+      .then({ effects: [mode(false)] })
+    story(connect, hold)
+      .when(promote)
+      .then({
+        effects: [
+          ['spawn controller/demo', { paused: true }],
+          ['checkPowers', {}],
+        ],
+      })
   })
 
   test('brake: requested, then held when every process has stopped; released at any time', () => {
     const hold = { type: 'cluster.Hold', policy: 'rollback', reason: 'maintenance' }
-    expect(story(connect).when(hold)).toMatchObject({
-      facts: [{ type: 'cluster.BrakeRequested', policy: 'rollback', reason: 'maintenance' }],
-      fx: [
-        ['evictor.SetMode', { execute: false }],
-        ['controller.Pause', {}],
-        ['awaitBrake', {}],
-      ],
-    })
+    story(connect)
+      .when(hold)
+      .then({
+        emitted: [{ type: 'cluster.BrakeRequested', policy: 'rollback', reason: 'maintenance' }],
+        effects: [
+          ['evictor.SetMode', { execute: false }],
+          ['controller.Pause', {}],
+          ['awaitBrake', {}],
+        ],
+      })
     const invoke = Object.keys(story(connect, hold).state.children).find((name) => name.includes('brake')) ?? ''
     const held = story(connect, hold, done(invoke, { processes: 1, unanswered: 0, inFlight: 0 }))
     expect(brakeOf(held.state.value)).toBe('held')
-    expect(held.when({ type: 'cluster.Release' })).toMatchObject({
+    held.when({ type: 'cluster.Release' }).then({
       to: { brake: 'released' },
-      facts: [{ type: 'cluster.BrakeReleased' }],
-      fx: [['controller.Resume', {}]],
+      emitted: [{ type: 'cluster.BrakeReleased' }],
+      effects: [['controller.Resume', {}]],
     })
   })
 })

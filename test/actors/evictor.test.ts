@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { evictor } from '../../src/actors/evictor.ts'
-import { done, failed, given } from '../given.ts'
+import { born, done, failed, given } from '../../src/runtime/testing/given.ts'
+import { shipped } from '../shipped.ts'
 
 const summary = {
   plan: 'p1',
@@ -19,8 +19,8 @@ const wave = [
   { node: 'n1', uid: 'u1', evictions: 1, hourlyCost: 1 },
   { node: 'n2', uid: 'u2', evictions: 1, hourlyCost: 1 },
 ]
-type Event = { readonly type: string; readonly at?: number }
-const story = (...events: readonly Event[]) => given(evictor, { cluster: 'demo' }, {}, ...events)
+type Event = { readonly type: string; readonly at?: number | undefined }
+const story = (...events: readonly Event[]) => given(shipped('evictor'), born({ cluster: 'demo' }), ...events)
 const execute = { type: 'evictor.SetMode', execute: true }
 const planned = done('0.evictor.planning', { summary, wave, leftover: [] })
 const verified = done('0.evictor.verifying', { nodes: ['n1', 'n2'], refused: [] })
@@ -34,41 +34,45 @@ const ended = (action: string, verb: string, nodeName: string, outcome = 'done',
 })
 
 test('evictor: while observing it plans, says the plan once, and does nothing', () => {
-  expect(story().when(planned)).toMatchObject({
-    to: 'idle',
-    fx: [],
-    facts: [{ type: 'evictor.PlanMade', plan: 'p1', hourlyCostAfter: 1 }],
-  })
-  expect(story(planned, { type: 'evictor.Plan' }).when(planned)).toMatchObject({ to: 'idle', facts: [] })
+  story()
+    .when(planned)
+    .then({
+      to: 'idle',
+      effects: [],
+      emitted: [{ type: 'evictor.PlanMade', plan: 'p1', hourlyCostAfter: 1 }],
+    })
+  story(planned, { type: 'evictor.Plan' }).when(planned).then({ to: 'idle', emitted: [] })
 })
 
 test('evictor: allowed to act, it verifies the wave against the newest objects, then orders the drains', () => {
-  expect(story(execute).when(planned)).toMatchObject({ to: 'verifying', fx: [['verify', { plan: 'p1', nodes: ['n1', 'n2'] }]] })
+  story(execute)
+    .when(planned)
+    .then({ to: 'verifying', effects: [['verify', { plan: 'p1', nodes: ['n1', 'n2'] }]] })
   const decided = story(execute, planned).when(
     done('0.evictor.verifying', { nodes: ['n2'], refused: [{ node: 'n1', reason: 'a pod came' }] }),
   )
-  expect(decided).toMatchObject({
+  decided.then({
     to: { acting: 'executing' },
-    facts: [
+    emitted: [
       { type: 'evictor.NodeKept', node: 'n1', reason: 'a pod came' },
       { type: 'evictor.NodeChosen', plan: 'p1', node: 'n2' },
     ],
-    fx: [['controller.DrainNode', { id: 'p1.0', nodeName: 'n2', nodeUid: 'u2', requester: 'evictor/demo' }]],
+    effects: [['controller.DrainNode', { id: 'p1.0', nodeName: 'n2', nodeUid: 'u2', requester: 'evictor/demo' }]],
   })
 })
 
 test('evictor: an emptied node is deleted, and the wave ends with its last action', () => {
   const running = story(execute, planned, verified)
-  expect(running.when(ended('p1.0', 'DrainNode', 'n1'))).toMatchObject({
+  running.when(ended('p1.0', 'DrainNode', 'n1')).then({
     to: { acting: 'executing' },
-    facts: [{ type: 'evictor.NodeEmptied', node: 'n1' }],
-    fx: [['controller.DeleteNode', { id: 'p1.0.delete', nodeName: 'n1', nodeUid: 'u1' }]],
+    emitted: [{ type: 'evictor.NodeEmptied', node: 'n1' }],
+    effects: [['controller.DeleteNode', { id: 'p1.0.delete', nodeName: 'n1', nodeUid: 'u1' }]],
   })
   const last = story(execute, planned, verified, ended('p1.0', 'DrainNode', 'n1'), ended('p1.0.delete', 'DeleteNode', 'n1'))
   expect(last.state.value).toEqual({ acting: 'executing' })
-  expect(last.when(ended('p1.1', 'DrainNode', 'n2', 'failed'))).toMatchObject({
+  last.when(ended('p1.1', 'DrainNode', 'n2', 'failed')).then({
     to: 'settling',
-    facts: [{ type: 'evictor.NodeKept', node: 'n2' }],
+    emitted: [{ type: 'evictor.NodeKept', node: 'n2' }],
   })
 })
 
@@ -85,8 +89,8 @@ test('evictor: a node that would not go is left alone for ten minutes', () => {
 
 test('evictor: demoted while it plans or verifies, it starts nothing', () => {
   const demoted = { type: 'evictor.SetMode', execute: false }
-  expect(story(execute, demoted).when(planned)).toMatchObject({ to: 'idle', fx: [] })
-  expect(story(execute, planned, demoted).when(verified)).toMatchObject({ to: 'idle', fx: [] })
+  story(execute, demoted).when(planned).then({ to: 'idle', effects: [] })
+  story(execute, planned, demoted).when(verified).then({ to: 'idle', effects: [] })
 })
 
 test('evictor: paused in the middle of a wave, it lets the wave end and then stays', () => {
@@ -99,47 +103,53 @@ test('evictor: paused in the middle of a wave, it lets the wave end and then sta
     ended('p1.1', 'DrainNode', 'n2', 'failed'),
   )
   expect(pausing.state.value).toBe('paused')
-  expect(pausing.when({ type: 'evictor.Resume' })).toMatchObject({ to: 'planning' })
+  pausing.when({ type: 'evictor.Resume' }).then({ to: 'planning' })
 })
 
 test('evictor: told to stop in the middle of a wave, it gives back what was emptied and orders nothing more', () => {
   const stop = { type: 'evictor.SetMode', execute: false }
   const withdrawing = story(execute, planned, verified, stop)
   expect(withdrawing.state.value).toEqual({ acting: 'withdrawing' })
-  expect(withdrawing.when(ended('p1.0', 'DrainNode', 'n1'))).toMatchObject({
+  withdrawing.when(ended('p1.0', 'DrainNode', 'n1')).then({
     to: { acting: 'withdrawing' },
-    fx: [['controller.UncordonNode', { id: 'p1.0.uncordon', nodeName: 'n1', nodeUid: 'u1', action: 'p1.0' }]],
+    effects: [['controller.UncordonNode', { id: 'p1.0.uncordon', nodeName: 'n1', nodeUid: 'u1', action: 'p1.0' }]],
   })
   const last = story(execute, planned, verified, stop, ended('p1.0', 'DrainNode', 'n1', 'failed'))
-  expect(last.when(ended('p1.1', 'DrainNode', 'n2', 'failed'))).toMatchObject({ to: 'settling', fx: [] })
+  last.when(ended('p1.1', 'DrainNode', 'n2', 'failed')).then({ to: 'settling', effects: [] })
 })
 
 test('evictor: a node whose deletion is refused is given back', () => {
   const emptied = story(execute, planned, verified, ended('p1.0', 'DrainNode', 'n1'))
-  expect(emptied.when(ended('p1.0.delete', 'DeleteNode', 'n1', 'refused'))).toMatchObject({
-    facts: [{ type: 'evictor.NodeKept', node: 'n1' }],
-    fx: [['controller.UncordonNode', { action: 'p1.0' }]],
+  emptied.when(ended('p1.0.delete', 'DeleteNode', 'n1', 'refused')).then({
+    emitted: [{ type: 'evictor.NodeKept', node: 'n1' }],
+    effects: [['controller.UncordonNode', { action: 'p1.0' }]],
   })
 })
 
 test('evictor: a cordon that an earlier drain left, and that no plan wants, is taken back once it may act', () => {
   const leftover = [{ node: 'n9', uid: 'u9', action: 'old.3' }]
   const nothing = done('0.evictor.planning', { summary, wave: [], leftover })
-  expect(story(execute).when(nothing)).toMatchObject({
-    to: 'idle',
-    fx: [['controller.UncordonNode', { nodeName: 'n9', action: 'old.3' }]],
-  })
-  expect(story().when(nothing)).toMatchObject({ to: 'idle', fx: [] })
+  story(execute)
+    .when(nothing)
+    .then({
+      to: 'idle',
+      effects: [['controller.UncordonNode', { nodeName: 'n9', action: 'old.3' }]],
+    })
+  story().when(nothing).then({ to: 'idle', effects: [] })
 })
 
 test('evictor: a controller that says nothing does not hold it for ever', () => {
-  expect(story(execute, planned).when(verified)).toMatchObject({ timers: [1_200_000] })
+  story(execute, planned)
+    .when(verified)
+    .then({ timers: [1_200_000] })
 })
 
 test('evictor: while its model is not ready it asks again; a failed plan is said', () => {
-  expect(story().when(failed('0.evictor.planning', 'NotReady'))).toMatchObject({ to: 'waiting', facts: [] })
-  expect(story().when(failed('0.evictor.planning', 'Error', 'out of memory'))).toMatchObject({
-    to: 'idle',
-    facts: [{ type: 'evictor.PlanAborted', reason: 'out of memory' }],
-  })
+  story().when(failed('0.evictor.planning', 'NotReady')).then({ to: 'waiting', emitted: [] })
+  story()
+    .when(failed('0.evictor.planning', 'Error', 'out of memory'))
+    .then({
+      to: 'idle',
+      emitted: [{ type: 'evictor.PlanAborted', reason: 'out of memory' }],
+    })
 })

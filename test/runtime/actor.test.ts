@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KillPoint } from '../../src/runtime/ground.ts'
 import { Held, type Licence, unrestricted } from '../../src/runtime/licence.ts'
-import { settled } from './clock.ts'
+import { settled } from '../../src/runtime/testing/virtual-clock.ts'
 import { self, story } from './world.ts'
 
 const begin = { node: 'n1' }

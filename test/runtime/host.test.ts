@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Leases } from '../../src/runtime/inbox.ts'
 import { Corrupt } from '../../src/runtime/journal.ts'
 import { recover } from '../../src/runtime/recover.ts'
-import { settled } from './clock.ts'
+import { settled } from '../../src/runtime/testing/virtual-clock.ts'
 import { self, story } from './world.ts'
 
 const begin = { node: 'n1' }
@@ -14,7 +14,7 @@ test('host: with its lease it loses its actors, and does not open them again', a
   const leases: Leases = {
     acquire: (_, __, signal) =>
       given++ < 2
-        ? Promise.resolve({ lost: lost.signal, release: async () => {} })
+        ? Promise.resolve({ lost: lost.signal, quietAt: 0, release: async () => {} })
         : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
   }
   const first = await process('a', { leases })
@@ -37,7 +37,8 @@ test('recovery: a later reading has what was written since the one before', asyn
   await process('a')
   inbox.publish('worker', 'Begin', begin)
   await clock.advance(2_000)
-  expect((await readers.read('helper')).books.map(({ actor }) => actor.id)).toEqual(['one'])
+  expect((await readers.read('worker')).books.map(({ actor, state }) => [actor.id, state.state.value])).toEqual([['one', 'idle']])
+  expect((await readers.read('helper')).books).toEqual([]) // it has ended: nobody needs it in memory
 })
 
 test('recovery: a record that is none quarantines its actor, and no other', async () => {

@@ -6,10 +6,12 @@ import { type Host, startHost } from '../../src/runtime/host.ts'
 import type { Leases } from '../../src/runtime/inbox.ts'
 import { invoked, performed, spawned, tell } from '../../src/runtime/intent.ts'
 import { type Licence, unrestricted } from '../../src/runtime/licence.ts'
+import { type MemoryInbox, memoryInbox } from '../../src/runtime/testing/memory-inbox.ts'
+import { type MemoryJournal, memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
+import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
+import { settled, type VirtualClock, virtualClock } from '../../src/runtime/testing/virtual-clock.ts'
 import { createTimers } from '../../src/runtime/timers.ts'
 import type { ActorDef, Definition, EffectContext } from '../../src/runtime/types.ts'
-import { settled, type VirtualClock, virtualClock } from './clock.ts'
-import { freeLeases, type MemoryInbox, type MemoryJournal, memoryInbox, memoryJournal } from './memory.ts'
 
 type Event = { readonly at: number } & (
   | { readonly type: 'worker.Begin'; readonly node: string }
@@ -154,8 +156,8 @@ export type Story = {
 /** One journal, one inbox, one clock: processes come and go. */
 export const story = (behave: Behaviour = async ({ effect }) => ({ pods: effect.length })): Story => {
   const journal = memoryJournal()
-  const inbox = memoryInbox()
   const clock = virtualClock()
+  const inbox = memoryInbox(clock.now)
   const calls: Call[] = []
   return {
     journal,

@@ -2,7 +2,7 @@ import { type JetStreamClient, type JetStreamManager, JSONCodec, type NatsConnec
 import { z } from 'zod'
 import { brakeOf, phaseOf } from '../../actors/cluster.ts'
 import { subjects } from '../../events/subjects.ts'
-import { stated } from '../../runtime/actor.ts'
+import { stated } from '../../runtime/drafts.ts'
 import type { Host } from '../../runtime/host.ts'
 import { departures, factsAbout } from './history.ts'
 import type { PlannerThread } from './planner.ts'
@@ -20,6 +20,9 @@ export type Status = {
   /** Why there is no plan yet, if there is none. */
   readonly waitingFor?: string
 }
+
+/** An effect that failed for good; `key` names it for a retry. */
+export type ParkedEffect = { readonly key: string; readonly effect: string; readonly state: string; readonly error: string }
 
 type Asked = {
   readonly nc: NatsConnection
@@ -47,11 +50,25 @@ export const statusOf = async (cluster: string, host: Host, planner: PlannerThre
     nodes: figures.nodes,
     pods: figures.pods,
     hourlyCost: { now: figures.hourlyCost, planned: figures.planned ?? null, bound: figures.bound ?? null },
-    actors: actors.map(({ self, book }) => ({ ...self, state: stated(book()?.state.value) })),
+    actors: [...actors.map(({ self, book }) => ({ ...self, state: stated(book()?.state.value) })), ...quarantinedIn(host)],
     missingPowers: missing,
     ...(figures.waitingFor !== undefined && { waitingFor: figures.waitingFor }),
   }
 }
+
+const quarantinedIn = (host: Host): Status['actors'] =>
+  [...host.quarantined()].map(([name, reason]) => {
+    const [type = '', ...id] = name.split('/')
+    return { type, id: id.join('/'), state: `quarantined: ${reason}` }
+  })
+
+const parkedIn = (host: Host): readonly ParkedEffect[] =>
+  host.actors().flatMap(({ book }) => {
+    const { open = new Map(), state } = book() ?? {}
+    return [...open.values()].flatMap(({ key, name, parked }) =>
+      parked === undefined ? [] : [{ key, effect: name, state: stated(state?.value), error: parked }],
+    )
+  })
 
 /** Answers `qm.<c>.ask.state` and `qm.<c>.ask.why`, discoverable as a NATS service. */
 export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }> => {
@@ -75,6 +92,7 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
   }
   endpoint('state', () => statusOf(cluster, host, planner))
   endpoint('why', why)
+  endpoint('parked', async () => parkedIn(host))
   return { stop: async () => void (await service.stop()) }
 }
 

@@ -1,0 +1,70 @@
+import type { Archive, Chapter } from '../../src/runtime/archive.ts'
+import { systemChance } from '../../src/runtime/chance.ts'
+import type { Ground, Log } from '../../src/runtime/ground.ts'
+import { type Host, type HostOptions, startHost } from '../../src/runtime/host.ts'
+import { unrestricted } from '../../src/runtime/licence.ts'
+import type { CachedSnapshot, Snapshots } from '../../src/runtime/snapshots.ts'
+import { type MemoryInbox, memoryInbox } from '../../src/runtime/testing/memory-inbox.ts'
+import { type MemoryJournal, memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
+import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
+import { settled, type VirtualClock, virtualClock } from '../../src/runtime/testing/virtual-clock.ts'
+import { createTimers } from '../../src/runtime/timers.ts'
+import { type Address, addressOf, type Definition } from '../../src/runtime/types.ts'
+
+const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+export type Bed = {
+  readonly journal: MemoryJournal
+  readonly inbox: MemoryInbox
+  readonly clock: VirtualClock
+  readonly snapshots: Map<string, CachedSnapshot>
+  readonly chapters: Chapter[]
+  /** A process of its own; `definitions` replace those of the bed: another release. */
+  readonly process: (name: string, options?: Partial<HostOptions>) => Promise<Host>
+  /** The facts that an actor has told, oldest first. */
+  readonly facts: (self: Address) => readonly { readonly type: string }[]
+}
+
+/** One journal, inbox, archive and clock for any machines; processes come and go. */
+export const bed = (definitions: readonly Definition[], root: Address): Bed => {
+  const journal = memoryJournal()
+  const clock = virtualClock()
+  const inbox = memoryInbox(clock.now)
+  const snapshots = new Map<string, CachedSnapshot>()
+  const cache: Snapshots = {
+    put: async (actor, snapshot) => void snapshots.set(addressOf(actor), JSON.parse(JSON.stringify(snapshot)) as CachedSnapshot),
+    get: async (actor) => snapshots.get(addressOf(actor)),
+  }
+  const chapters: Chapter[] = []
+  const archive: Archive = {
+    write: async (more) => void chapters.push(...more),
+    read: async () => {},
+    between: async () => {},
+  }
+  return {
+    journal,
+    inbox,
+    clock,
+    snapshots,
+    chapters,
+    process: async (name, options = {}) => {
+      const ground: Ground = {
+        process: name,
+        journal,
+        inbox,
+        clock,
+        chance: systemChance,
+        timers: createTimers(clock),
+        licence: unrestricted,
+        log: silent,
+        snapshots: cache,
+        archive,
+      }
+      const host = startHost({ ground, leases: freeLeases, definitions, root: { address: root }, ...options })
+      await host.ready
+      await settled()
+      return host
+    },
+    facts: (self) => journal.of(self).flatMap(({ em }) => em.map(({ ev }) => ev)),
+  }
+}

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createSlots } from '../../src/runtime/slots.ts'
+import { bed } from './bed.ts'
+import { shopDefinitions, shopSelf } from './shop.ts'
+
+test('effects: no more of one name run at once than its concurrency, and all of them run', async () => {
+  let running = 0
+  let most = 0
+  const ends: (() => void)[] = []
+  const count = async (): Promise<void> => {
+    most = Math.max(most, ++running)
+    await new Promise<void>((resolve) => ends.push(resolve))
+    running--
+  }
+  const { process, inbox, clock, journal } = bed(shopDefinitions({ concurrency: 3, count }), shopSelf)
+  await process('a')
+  const names = Array.from({ length: 10 }, (_, index) => `t${index}`)
+  for (const name of names) await inbox.call('shop', 'Open', { name })
+  await clock.advance(100)
+  for (const name of names) await inbox.call('till', 'Shut', {}, `shut/${name}`, name)
+  for (let turn = 0; turn < names.length; turn++) {
+    await clock.advance(100)
+    ends.shift()?.()
+  }
+  await clock.advance(1_000)
+  expect(most).toBe(3)
+  expect(journal.of(shopSelf).filter(({ ev }) => ev.type.startsWith('xstate.done.actor.'))).toHaveLength(names.length)
+})
+
+test('slots: whoever gives up waiting takes no place, and every place comes back', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 20 }), fc.integer({ min: 1, max: 4 }), async (givesUp, limit) => {
+      const slots = createSlots()
+      const held = await Promise.all(Array.from({ length: limit }, () => slots.take('x', limit, new AbortController().signal)))
+      const order: number[] = []
+      const waits = givesUp.map(async (gives, index) => {
+        const abort = new AbortController()
+        const taken = slots.take('x', limit, abort.signal).then((give) => {
+          order.push(index)
+          give()
+        })
+        if (gives) abort.abort(new Error('no longer'))
+        await taken.catch(() => {})
+      })
+      for (const give of held) give()
+      await Promise.all(waits)
+      expect(order).toEqual(givesUp.flatMap((gives, index) => (gives ? [] : [index])))
+      for (let index = 0; index < limit; index++) await slots.take('x', limit, new AbortController().signal)
+    }),
+  )
+})

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { bed } from './bed.ts'
+import { shopDefinitions, shopSelf } from './shop.ts'
+
+const till = { type: 'till', id: 'one' }
+const stage = async () => {
+  const world = bed(shopDefinitions(), shopSelf)
+  await world.process('a')
+  await world.inbox.call('shop', 'Open', { name: 'one' })
+  await world.clock.advance(1_000)
+  return world
+}
+
+test('letters: one that is not accepted is journaled once and told', async () => {
+  const { inbox, clock, journal, facts } = await stage()
+  await inbox.call('shop', 'Tell', { to: 'till/one', event: { type: 'till.Unknown' } })
+  await clock.advance(1_000)
+  expect(journal.of(till).at(-1)?.ev).toMatchObject({ type: '$ignored', event: { type: 'till.Unknown' } })
+  expect(facts(till).at(-1)).toMatchObject({ type: 'till.MessageIgnored', message: 'till.Unknown', from: expect.stringMatching(/^shop\/main\/\d+\/0$/) })
+  expect(inbox.waiting()).toEqual([])
+})
+
+test('letters: one to nobody is refused at the door', async () => {
+  const { inbox, clock, journal } = await stage()
+  await inbox.call('shop', 'Tell', { to: 'till/nobody', event: { type: 'till.Shut' } })
+  await clock.advance(1_000)
+  expect(journal.entries.flatMap(({ record }) => ('refused' in record ? [record.refused] : []))).toEqual([
+    { type: 'till', verb: '$Send', id: 'nobody', reason: 'there is no till/nobody' },
+  ])
+})
+
+test('letters: a second spawn of a living actor is refused, and whoever asked hears so', async () => {
+  const { inbox, clock, journal } = await stage()
+  await inbox.call('shop', 'Open', { name: 'one' })
+  await clock.advance(1_000)
+  expect(journal.of(till).map(({ ev }) => ev.type)).toContain('$refused')
+  expect(journal.of(till).filter(({ ev }) => ev.type === 'xstate.init')).toHaveLength(1)
+  const heard = journal.of(shopSelf).at(-1)
+  expect(heard?.ev).toMatchObject({ type: '$ignored', event: { type: 'xstate.error.actor.one' } })
+  expect(heard?.em[0]?.ev).toMatchObject({ type: 'shop.ChildFailed', child: 'one', error: 'till/one is running already' })
+})
+
+test('letters: stopping what has ended is no refusal', async () => {
+  const { inbox, clock, journal } = await stage()
+  await inbox.call('till', 'Shut', {}, 'shut', 'one')
+  await inbox.call('shop', 'Close', { name: 'one' })
+  await clock.advance(5_000)
+  expect(journal.entries.filter(({ record }) => 'refused' in record)).toEqual([])
+  expect(inbox.waiting()).toEqual([])
+})
+
+test('letters: a spawn and what is told right behind it arrive in this order', async () => {
+  const { inbox, clock, journal } = await stage()
+  for (const name of ['a', 'b', 'c']) {
+    inbox.publish('shop', 'Open', { name })
+    inbox.publish('shop', 'Tell', { to: `till/${name}`, event: { type: 'till.Shut' } })
+  }
+  await clock.advance(5_000)
+  for (const id of ['a', 'b', 'c']) expect(journal.of({ type: 'till', id }).some(({ to }) => to === 'shut')).toBe(true)
+  expect(journal.of(shopSelf).filter(({ ev }) => ev.type.startsWith('xstate.done.actor.'))).toHaveLength(3)
+})
