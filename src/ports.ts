@@ -1,4 +1,4 @@
-import type { BrakeReport } from './events/cluster.ts'
+import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { KubernetesObject, Node, Pod, Resource } from './events/kubernetes.ts'
 
@@ -30,6 +30,12 @@ export type KubernetesWrites = {
   deleteNode(node: NodeRef, signal?: AbortSignal): Promise<void>
   /** Those of the powers that this process does not have (SelfSubjectAccessReview). */
   missingPowers(powers: readonly Power[], signal?: AbortSignal): Promise<readonly Power[]>
+}
+
+/** The ConfigMap that holds the brake, for people who have kubectl alone. */
+export type SwitchReads = {
+  /** What it says now; undefined: it does not hold the brake, or is not there. @throws Refused, Unavailable */
+  readSwitch(signal?: AbortSignal): Promise<BrakeSwitch | undefined>
 }
 
 export type Change =

@@ -1,9 +1,15 @@
 import { assign, type DoneActorEvent, emit, enqueueActions, setup, stateIn } from 'xstate'
-import type { BrakeReport, ClusterEvent, ClusterFact, MissingPower, Phase } from '../events/cluster.ts'
+import type { BrakePolicy, BrakeReport, ClusterEvent, ClusterFact, MissingPower, Phase } from '../events/cluster.ts'
 import { invoked, spawned, tell } from '../runtime/intent.ts'
-import type { Reach } from '../runtime/types.ts'
+import type { Migrations, Reach } from '../runtime/types.ts'
 
-type Context = { readonly id: string; readonly missing: readonly MissingPower[]; readonly braked: boolean }
+type Context = {
+  readonly id: string
+  readonly missing: readonly MissingPower[]
+  readonly braked: boolean
+  /** What pulled the brake: it is let go of the same way. */
+  readonly pulledBy: 'command' | 'configmap'
+}
 
 /** The phase in one word, from the machine's state value. */
 export const phaseOf = (value: unknown): Phase => {
@@ -48,13 +54,17 @@ const allowed = (child: string) =>
 const stopped = (child: string) =>
   emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.ChildStopped', child })
 
-const brakeRequested = emit<Context, ClusterEvent & { readonly type: 'cluster.Hold' }, undefined, ClusterEvent, ClusterFact>(
-  ({ event }) => ({
-    type: 'cluster.BrakeRequested',
-    policy: event.policy,
-    ...(event.reason !== undefined && { reason: event.reason }),
-  }),
-)
+type Pull = Extract<ClusterEvent, { readonly type: 'cluster.Hold' | 'cluster.SwitchSet' }>
+const brakeRequested = emit<Context, Pull, undefined, ClusterEvent, ClusterFact>(({ event }) => ({
+  type: 'cluster.BrakeRequested',
+  policy: event.policy,
+  ...(event.reason !== undefined && { reason: event.reason }),
+  ...(event.type === 'cluster.SwitchSet' && { by: 'configmap' }),
+}))
+const pulled = assign<Context, Pull, undefined, ClusterEvent, never>({
+  braked: true,
+  pulledBy: ({ event }) => (event.type === 'cluster.SwitchSet' ? 'configmap' : 'command'),
+})
 const brakeHeld = emit<Context, DoneActorEvent<BrakeReport>, undefined, ClusterEvent, ClusterFact>(({ event }) => ({
   type: 'cluster.BrakeHeld',
   ...event.output,
@@ -78,6 +88,37 @@ const tellController = (verb: 'Pause' | 'Retire' | 'Resume', policy?: 'rollback'
 })
 const child = ({ context }: { context: Context }) => ({ cluster: context.id })
 
+/** From released: the policy is a state, because every process reads it from the state value of the newest commit. */
+const pulling = (policy: BrakePolicy) => ({
+  guard: { type: 'hasPolicy' as const, params: { policy } },
+  target: policy,
+  actions: [pulled, brakeRequested, tellEvictor(false)],
+})
+const pull = [pulling('finish'), pulling('rollback')]
+
+const letGo = [
+  assign<Context, ClusterEvent, undefined, ClusterEvent, never>({ braked: false }),
+  brakeReleased,
+  tellController('Resume'),
+]
+const goOn = [
+  { guard: 'active' as const, target: 'released', actions: [...letGo, tellEvictor(true)] },
+  { target: 'released', actions: letGo },
+]
+/** The brake under a policy: requested until every process has stopped, then held. */
+const braking = (policy: BrakePolicy) => ({
+  initial: 'requested' as const,
+  entry: tellController('Pause', policy),
+  on: {
+    'cluster.Release': { guard: 'switchedOff' as const, target: 'leaving' },
+    'cluster.SwitchCleared': { guard: 'pulledBySwitch' as const, target: 'leaving' },
+  },
+  states: {
+    requested: { invoke: { src: 'awaitBrake' as const, input: {}, onDone: { target: 'held', actions: brakeHeld } } },
+    held: {},
+  },
+})
+
 /** The phases that decide which actors may live, the security switch and the brake. */
 export const cluster = setup({
   types: {
@@ -93,17 +134,22 @@ export const cluster = setup({
     scanner: spawned<void, { readonly cluster: string }>(),
     checkPowers: invoked<{ readonly missing: readonly MissingPower[] }, { readonly phase: Phase }>(),
     awaitBrake: invoked<BrakeReport, Record<string, never>>(),
+    /** Reports SwitchSet and SwitchCleared as the ConfigMap changes. */
+    watchSwitch: invoked<void, Record<string, never>>(),
   },
   actions: { tell },
   guards: {
     active: stateIn({ phase: { connected: { automating: 'active' } } }),
     disconnecting: stateIn({ phase: { connected: { automating: 'disconnecting' } } }),
+    switchedOff: stateIn({ switch: 'off' }),
+    pulledBySwitch: ({ context }) => context.pulledBy === 'configmap',
+    hasPolicy: ({ event }, { policy }: { readonly policy: BrakePolicy }) => 'policy' in event && event.policy === policy,
   },
 }).createMachine({
   id: 'cluster',
   type: 'parallel',
   // XState calls the factory without input on every transition.
-  context: ({ input }) => ({ id: input?.id ?? '', missing: [], braked: false }),
+  context: ({ input }) => ({ id: input?.id ?? '', missing: [], braked: false, pulledBy: 'command' }),
   states: {
     phase: {
       initial: 'disconnected',
@@ -210,56 +256,29 @@ export const cluster = setup({
     brake: {
       initial: 'released',
       states: {
-        released: {
-          on: {
-            'cluster.Hold': [
-              {
-                guard: ({ event }) => event.policy === 'finish',
-                target: 'finish',
-                actions: [assign({ braked: true }), brakeRequested, tellEvictor(false)],
-              },
-              { target: 'rollback', actions: [assign({ braked: true }), brakeRequested, tellEvictor(false)] },
-            ],
-          },
-        },
-        // The policy is a state, because every process reads it from the state value of the newest commit.
-        rollback: {
-          initial: 'requested',
-          entry: tellController('Pause', 'rollback'),
-          on: {
-            'cluster.Release': [
-              {
-                guard: 'active',
-                target: 'released',
-                actions: [assign({ braked: false }), brakeReleased, tellController('Resume'), tellEvictor(true)],
-              },
-              { target: 'released', actions: [assign({ braked: false }), brakeReleased, tellController('Resume')] },
-            ],
-          },
-          states: {
-            requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },
-            held: {},
-          },
-        },
-        finish: {
-          initial: 'requested',
-          entry: tellController('Pause', 'finish'),
-          on: {
-            'cluster.Release': [
-              {
-                guard: 'active',
-                target: 'released',
-                actions: [assign({ braked: false }), brakeReleased, tellController('Resume'), tellEvictor(true)],
-              },
-              { target: 'released', actions: [assign({ braked: false }), brakeReleased, tellController('Resume')] },
-            ],
-          },
-          states: {
-            requested: { invoke: { src: 'awaitBrake', input: {}, onDone: { target: 'held', actions: brakeHeld } } },
-            held: {},
-          },
-        },
+        released: { on: { 'cluster.Hold': pull, 'cluster.SwitchSet': pull } },
+        rollback: braking('rollback'),
+        finish: braking('finish'),
+        leaving: { always: goOn },
+      },
+    },
+    /** The brake of people who have kubectl alone: while it is set, no command lets go. */
+    switch: {
+      initial: 'off',
+      invoke: { src: 'watchSwitch', input: {} },
+      states: {
+        off: { on: { 'cluster.SwitchSet': 'on' } },
+        on: { on: { 'cluster.SwitchCleared': 'off' } },
       },
     },
   },
 })
+
+/** Version 1 had no ConfigMap. What it invokes is started by the migration itself. */
+export const clusterMigrations: Migrations = {
+  1: (state) => ({
+    ...state,
+    value: { ...(state.value as object), switch: 'off' },
+    context: { ...(state.context as object), pulledBy: 'command' },
+  }),
+}

@@ -4,7 +4,12 @@ import { z } from 'zod'
 const Nothing = z.strictObject({})
 /** `rollback`: running actions give back what they took. `finish`: those admitted before go on. */
 export const BrakePolicy = z.enum(['rollback', 'finish'])
+export type BrakePolicy = z.infer<typeof BrakePolicy>
 const Hold = z.strictObject({ policy: BrakePolicy.default('rollback'), reason: z.string().max(500).optional() })
+
+/** What the ConfigMap says when it holds the brake. */
+export const BrakeSwitch = z.object({ policy: BrakePolicy, reason: z.string().max(500).optional() })
+export type BrakeSwitch = z.infer<typeof BrakeSwitch>
 
 export const MissingPower = z.object({ actor: z.string(), power: z.string() })
 export type MissingPower = z.infer<typeof MissingPower>
@@ -24,6 +29,8 @@ export type ClusterEvent = At &
     | { readonly type: 'cluster.DisableSecurity' }
     | ({ readonly type: 'cluster.Hold' } & z.infer<typeof Hold>)
     | { readonly type: 'cluster.Release' }
+    | ({ readonly type: 'cluster.SwitchSet' } & BrakeSwitch)
+    | { readonly type: 'cluster.SwitchCleared' }
   )
 
 /** What the cluster actor tells everyone. */
@@ -34,7 +41,7 @@ export type ClusterFact =
   | { readonly type: 'cluster.ChildStopped'; readonly child: string }
   | { readonly type: 'cluster.ChildNotHosted'; readonly child: string; readonly reason: string }
   | { readonly type: 'cluster.PowerMissing'; readonly actor: string; readonly power: string }
-  | { readonly type: 'cluster.BrakeRequested'; readonly policy: z.infer<typeof BrakePolicy>; readonly reason?: string }
+  | { readonly type: 'cluster.BrakeRequested'; readonly policy: BrakePolicy; readonly reason?: string; readonly by?: 'configmap' }
   | ({ readonly type: 'cluster.BrakeHeld' } & BrakeReport)
   | { readonly type: 'cluster.BrakeReleased' }
 
@@ -50,4 +57,6 @@ export const clusterEvents = {
   'cluster.DisableSecurity': { schema: Nothing, v: 1, command: true },
   'cluster.Hold': { schema: Hold, v: 1, command: true },
   'cluster.Release': { schema: Nothing, v: 1, command: true },
+  'cluster.SwitchSet': { schema: BrakeSwitch, v: 1 },
+  'cluster.SwitchCleared': { schema: Nothing, v: 1 },
 } as const

@@ -6,12 +6,13 @@ import {
   type Answering,
   answering,
   checkpointing,
+  claiming,
   deadEvent,
   decidedEffect,
   ignoredLetter,
   isWhole,
+  migrating,
   objection,
-  opening,
   parkedEffect,
   refusal,
   secondSpawn,
@@ -34,7 +35,7 @@ import { createSender } from './sender.ts'
 import { createSlots } from './slots.ts'
 import { type Address, addressOf, type Commit, type Definition, type JournaledEvent, keyOf, type Outcome } from './types.ts'
 import { upcast } from './upcast.ts'
-import { migrated } from './versions.ts'
+import { migrated, newInvokes } from './versions.ts'
 
 export type DurableActor = {
   readonly self: Address
@@ -337,9 +338,13 @@ export const createActor = (
       for (const { id, due } of current.timers.values()) arm(id, due)
     })
   const claim = async (before: Book): Promise<void> => {
-    const carried = active() ? migrated(definition, self, before) : before.state
-    if (active()) live = hydrate(definition.machine, carried) // what the machine does not know is said before anything is written
-    await note(opening(definition, before, carried, own, clock.now()))
+    const claimed = claiming(before, own, clock.now())
+    if (!active()) return void (await note(claimed))
+    const state = migrated(definition, self, before)
+    live = hydrate(definition.machine, state) // what the machine does not know is said before anything is written
+    if (before.mv === definition.version) return void (await note(claimed))
+    const fx = newInvokes(definition, self, live, stamped(claimed.ev).at)
+    await note(migrating(claimed, before, definition, state, fx))
   }
 
   const checkpoint = (): Promise<readonly Stored[]> =>

@@ -6,6 +6,7 @@ import type { Stored } from './journal.ts'
 import type { Persisted } from './persist.ts'
 import { type Draft, letterToParent } from './record.ts'
 import { type Address, addressOf, type Definition, type Intent, type JournaledEvent } from './types.ts'
+import { withInvokes } from './versions.ts'
 
 // What is journaled without the machine having decided it. All pure; `at` is put in by the actor.
 
@@ -113,12 +114,20 @@ export const unfinishedEffects = (known: Book | undefined): string[] =>
   [...(known?.open.values() ?? [])].filter(({ kind }) => kind === 'action' || kind === 'invoke').map(({ key }) => key)
 
 /** The new owner's claim: from here on no late write of the one before can land. Timers follow their policy. */
-export const opening = (definition: Definition, known: Book, state: Persisted, own: string, now: number): Unstamped => {
-  const isOlder = known.mv !== definition.version && known.state.status === 'active'
-  const ev = isOlder ? { type: '$migrated', from: known.mv, to: definition.version } : { type: '$opened' }
-  const tset = redated(known.timers.values(), known.ts, now)
-  return { ev, cmd: `open/${own}`, ...(isOlder && { state }), tset }
-}
+export const claiming = (known: Book, own: string, now: number): Unstamped => ({
+  ev: { type: '$opened' },
+  cmd: `open/${own}`,
+  tset: redated(known.timers.values(), known.ts, now),
+})
+
+/** The same, by a newer machine: `state` is what it makes of the state, `fx` what its states invoke beyond the older ones. */
+export const migrating = (
+  claim: Unstamped,
+  { mv }: Book,
+  { version }: Definition,
+  state: Persisted,
+  fx: readonly Intent[],
+): Unstamped => ({ ...claim, ev: { type: '$migrated', from: mv, to: version }, state: withInvokes(state, fx), fx })
 
 /** The actor as a whole; `sha256` chains over every record before. */
 export const checkpointing = (known: Book, finished: ReadonlySet<string>, sha256: string): Unstamped => {

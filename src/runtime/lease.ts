@@ -97,7 +97,9 @@ export const createLeases = <Record extends LeaseRecord>(
       lost.abort(new Error(`the lease of ${type} is lost: ${why}`))
     }
     const arm = (at: number): (() => void) =>
-      clock.after(at + timing.loseMs - clock.monotonic(), () => lose(`no renewal was answered for ${timing.loseMs} ms`))
+      clock.after(Math.max(0, at + timing.loseMs - clock.monotonic()), () =>
+        lose(`no renewal was answered for ${timing.loseMs} ms`),
+      )
     let disarm = arm(taken.at)
 
     const renew = async (): Promise<number> => {
@@ -107,7 +109,7 @@ export const createLeases = <Record extends LeaseRecord>(
         if (ended.signal.aborted) return 0
         disarm()
         disarm = arm(at)
-        return timing.renewMs - (clock.monotonic() - at)
+        return Math.max(0, timing.renewMs - (clock.monotonic() - at))
       } catch {
         // A lost race and a lost answer look alike, and only the record tells them apart.
         const found = await read(type).catch(() => 'unanswered' as const)

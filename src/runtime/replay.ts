@@ -8,7 +8,7 @@ import { hydrate, type Persisted, persist } from './persist.ts'
 import { type Draft, recorded } from './record.ts'
 import { type Address, addressOf, type Commit, type Definition, type JournaledEvent, type Timer } from './types.ts'
 import { upcast } from './upcast.ts'
-import { migrated } from './versions.ts'
+import { migrated, newInvokes, withInvokes } from './versions.ts'
 
 /** One place where the journal and the machine of today disagree. An absent value is undefined. */
 export type Difference = { readonly path: string; readonly journal: unknown; readonly replay: unknown }
@@ -101,29 +101,39 @@ const answered = ({ ev, cmd, ts }: Commit): Pick<Draft, 'ev' | 'cmd'> => ({ ev: 
 const endedBy = (book: Book | undefined, { ev, cmd }: Commit): readonly string[] =>
   ev.type === INIT ? unfinishedEffects(book) : book?.open.get(cmd)?.kind === 'invoke' ? [cmd] : []
 
-/** What commits that no machine decided do to the state; the others leave it as it was. */
-const made: Readonly<Record<string, (definition: Definition, self: Address, before: Book | undefined) => Persisted | undefined>> =
-  {
-    $stop: (_, __, before) => before && { ...before.state, status: 'stopped', children: {} },
-    $stillborn: () => ({ status: 'error', value: '', context: null, children: {} }),
-    $migrated: (definition, self, before) => before && migrated(definition, self, before),
-  }
+type Remade = Pick<Draft, 'state' | 'fx' | 'done' | 'tdel'>
+
+/** What commits that no machine decided make of an actor; those that are not here leave its state as it was. */
+const remade: Readonly<
+  Record<string, (definition: Definition, self: Address, known: Book | undefined, commit: Commit) => Remade>
+> = {
+  $stillborn: () => ({ state: { status: 'error', value: '', context: null, children: {} } }),
+  $stop: (definition, self, known, { cmd }) => (known ? stopping(definition, self, { cmd }, known) : {}),
+  $migrated: (definition, self, known, { ev, ts }) => {
+    if (!known) return {}
+    const state = migrated(definition, self, known)
+    const fx = newInvokes(definition, self, hydrate(definition.machine, state), ev.at ?? ts)
+    return { state: withInvokes(state, fx), fx }
+  },
+}
 
 /** Bookkeeping: the state after it, and that it asks for nothing that only a machine asks for. */
 const booked = (definition: Definition, self: Address, before: Stand, commit: Commit, after: Persisted): Replayed => {
   const { type } = commit.ev
   const known = before.book
-  const make = made[type]
-  const next = make ? make(definition, self, known) : known?.state
-  const isBeginning = known === undefined && (commit.ck !== undefined || type === '$stillborn')
-  if (next === undefined && !isBeginning)
-    return { differs: [differs('event', type, 'there is no such actor yet')], live: undefined, executed: false }
-  const stop = type === '$stop' && known ? stopping(definition, self, { cmd: commit.cmd }, known) : undefined
-  const asked = { fx: commit.fx.filter(isOurs(OWN_INTENTS)), em: commit.em.filter(isOurs(OWN_FACTS)) }
-  const draft = { ...asked, done: [], tdel: timerOf(commit), ...stop, ...answered(commit), tset: reset(commit), em: [] }
-  const found = compared(definition, known, commit, after, draft, next ?? after, asked.em)
-  return { differs: found, live: make ? undefined : before.live, executed: false }
+  const made = remade[type]?.(definition, self, known, commit)
+  const next = made?.state ?? known?.state ?? (commit.ck && after)
+  if (!next) return { differs: [differs('event', type, 'there is no such actor yet')], live: undefined, executed: false }
+  const told = { fx: commit.fx.filter(isOurs(OWN_INTENTS)), em: commit.em.filter(isOurs(OWN_FACTS)) }
+  const { fx = told.fx, done = [], tdel = timerOf(commit) } = made ?? {}
+  const draft = { ...answered(commit), fx, done, tdel, tset: dated(known, commit) }
+  const found = compared(definition, known, commit, after, draft, next, told.em)
+  return { differs: found, live: made ? undefined : before.live, executed: false }
 }
+/** Timers that a new owner dates anew: those that were set, on another day. */
+const dated = (known: Book | undefined, { ev, tset }: Commit): readonly Timer[] =>
+  ev.type === '$opened' || ev.type === '$migrated' ? tset.filter(({ id }) => known?.timers.has(id)) : []
+
 /** Facts and intents below these numbers are the machine's, numbered by its actions. */
 const OWN_FACTS = 1000
 const OWN_INTENTS = 2000

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Book, book, ledgerOf } from './fold.ts'
 import { Corrupt } from './journal.ts'
 import { type Difference, differences, replay, type Stand } from './replay.ts'
@@ -35,7 +36,16 @@ export type Verifier = {
 export const verifier = (definition: Definition, actor: Address): Verifier => {
   let stand: Stand = { book: undefined, live: undefined }
   let fault: Fault | undefined
+  let chain = createHash('sha256')
   const counted = { commits: 0, executed: 0, older: 0 }
+
+  /** A checkpoint holds the hash of every record before it: none of them was changed in the archive. */
+  const chained = (commit: Commit): void => {
+    if (commit.ck && stand.book && chain.digest('hex') !== commit.ck.sha256)
+      throw new Corrupt(`the hash in checkpoint ${commit.n} does not fit the records before it: one of them was changed since`)
+    if (commit.ck) chain = createHash('sha256').update(commit.ck.sha256)
+    chain.update(JSON.stringify(commit))
+  }
 
   const looked = (commit: Commit): void => {
     if (commit.mv > definition.version)
@@ -43,6 +53,7 @@ export const verifier = (definition: Definition, actor: Address): Verifier => {
         `commit ${commit.n} was written by version ${commit.mv} of the machine, this process has version ${definition.version}: verify with the newer release`,
       )
     const { book: known } = stand
+    chained(commit)
     const after = book(known, actor, commit, known ? known.seq + 1 : 1)
     counted.commits++
     if (commit.mv < definition.version) {

@@ -1,7 +1,9 @@
+import type { AnyMachineSnapshot } from 'xstate'
+import { childAddress } from './decide.ts'
 import type { Book } from './fold.ts'
 import { Corrupt } from './journal.ts'
 import type { Persisted } from './persist.ts'
-import { type Address, addressOf, type Definition } from './types.ts'
+import { type Address, addressOf, type Definition, type Intent } from './types.ts'
 
 /**
  * Pure: an actor's state as the machine of this process has it: the recorded one, carried from version to version. Old
@@ -25,3 +27,26 @@ export const migrated = (definition: Definition, self: Address, { mv, state }: B
   }
   return current
 }
+
+/**
+ * Pure: what the states of a migrated actor invoke and the older machine did not: as if they were entered now. A finished
+ * invoke stays among the children until its state is left, so none is started twice.
+ * @param at epoch ms
+ */
+export const newInvokes = (definition: Definition, self: Address, snapshot: AnyMachineSnapshot, at: number): readonly Intent[] =>
+  snapshot._nodes
+    .flatMap((node) => node.invoke)
+    .filter(({ id }) => !(id in snapshot.children))
+    .map(({ id, src, input }, i): Intent => {
+      const event = { type: '$migrated', at }
+      const given: unknown = typeof input === 'function' ? input({ context: snapshot.context, event } as never) : input
+      const to = childAddress(definition, self, String(src), id)
+      const asked = { i, name: String(src), ref: id, ...(given !== undefined && { input: given }) }
+      return to ? { ...asked, kind: 'spawn', to } : { ...asked, kind: 'invoke' }
+    })
+
+/** The state with what `newInvokes` asks for among its children. */
+export const withInvokes = (state: Persisted, fx: readonly Intent[]): Persisted =>
+  fx.length === 0
+    ? state
+    : { ...state, children: { ...state.children, ...Object.fromEntries(fx.map(({ ref, name }) => [ref, name])) } }

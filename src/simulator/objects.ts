@@ -53,6 +53,8 @@ export type BudgetObject = As<PodDisruptionBudget> & { readonly status: BudgetSt
 type NamespaceObject = ApiObject & { readonly kind: 'Namespace'; readonly spec?: object; readonly status?: object }
 type LeaseObject = ApiObject & { readonly kind: 'Lease'; readonly spec: Readonly<Record<string, unknown>> }
 
+type ConfigMapObject = ApiObject & { readonly kind: 'ConfigMap'; readonly data?: Readonly<Record<string, string>> }
+
 /** What the store keeps under each resource. */
 export type Kinds = {
   readonly nodes: NodeObject
@@ -63,6 +65,7 @@ export type Kinds = {
   readonly daemonsets: DaemonSetObject
   readonly poddisruptionbudgets: BudgetObject
   readonly leases: LeaseObject
+  readonly configmaps: ConfigMapObject
 }
 export type ResourceName = keyof Kinds
 
@@ -104,6 +107,7 @@ export const kinds: Readonly<Record<ResourceName, Kind>> = {
   daemonsets: described('daemonsets', 'apps', 'DaemonSet', ['ds']),
   poddisruptionbudgets: described('poddisruptionbudgets', 'policy', 'PodDisruptionBudget', ['pdb']),
   leases: described('leases', 'coordination.k8s.io', 'Lease', [], { hasStatus: false }),
+  configmaps: described('configmaps', '', 'ConfigMap', ['cm'], { hasStatus: false }),
 }
 export const resourceNames: readonly ResourceName[] = [
   'namespaces',
@@ -114,6 +118,7 @@ export const resourceNames: readonly ResourceName[] = [
   'daemonsets',
   'poddisruptionbudgets',
   'leases',
+  'configmaps',
 ]
 export const isResourceName = (text: string): text is ResourceName => Object.hasOwn(kinds, text)
 export const apiVersionOf = ({ group, version }: Kind): string => (group === '' ? version : `${group}/${version}`)

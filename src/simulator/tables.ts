@@ -21,6 +21,7 @@ export const emptyTables = (): Tables => ({
   daemonsets: new Map(),
   poddisruptionbudgets: new Map(),
   leases: new Map(),
+  configmaps: new Map(),
 })
 
 // Here, and in `apply`, a resource's name and the type of its objects are joined without proof.

@@ -17,8 +17,8 @@ describe('cluster', () => {
     story()
       .when(birth)
       .then({
-        to: { phase: 'disconnected', security: 'off', brake: 'released' },
-        effects: [],
+        to: { phase: 'disconnected', security: 'off', brake: 'released', switch: 'off' },
+        effects: [['watchSwitch', {}]],
         emitted: [],
         timers: [],
       })
@@ -140,6 +140,38 @@ describe('cluster', () => {
       emitted: [{ type: 'cluster.BrakeReleased' }],
       effects: [['controller.Resume', {}]],
     })
+  })
+
+  const set = { type: 'cluster.SwitchSet', policy: 'finish', reason: 'kubectl' }
+  const cleared = { type: 'cluster.SwitchCleared' }
+
+  test('switch: the ConfigMap pulls the brake as Hold does, no command lets go, and clearing it does', () => {
+    story(connect, promote, powers)
+      .when(set)
+      .then({
+        to: { brake: { finish: 'requested' }, switch: 'on' },
+        emitted: [{ type: 'cluster.BrakeRequested', policy: 'finish', reason: 'kubectl', by: 'configmap' }],
+        effects: [
+          ['evictor.SetMode', { execute: false }],
+          ['controller.Pause', { policy: 'finish' }],
+          ['awaitBrake', {}],
+        ],
+      })
+    expect(names(story(connect, promote, powers, set).when({ type: 'cluster.Release' }))).toBe('refused')
+    story(connect, promote, powers, set)
+      .when(cleared)
+      .then({ to: { brake: 'released', switch: 'off' }, emitted: [{ type: 'cluster.BrakeReleased' }] })
+  })
+
+  test('switch: a brake that a command pulled is let go of by a command', () => {
+    const hold = { type: 'cluster.Hold', policy: 'rollback' }
+    const both = story(connect, hold, set)
+    expect(brakeOf(both.state.value)).toBe('requested')
+    expect(names(both.when({ type: 'cluster.Release' }))).toBe('refused')
+    expect(brakeOf(story(connect, hold, set, cleared).state.value)).toBe('requested')
+    story(connect, hold, set, cleared)
+      .when({ type: 'cluster.Release' })
+      .then({ to: { brake: 'released' } })
   })
 })
 

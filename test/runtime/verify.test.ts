@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { type AnyStateMachine, assign, emit, setup } from 'xstate'
 import { z } from 'zod'
@@ -251,11 +252,14 @@ test('verify: commits of an older machine are folded, and replay begins at the m
   expect(diverged(other, written.commits)).toMatchObject({ n: 9, event: '$migrated', paths: ['state.context.heard'] })
 })
 
+const hashOf = (commits: readonly Commit[]): string =>
+  commits.reduce((hash, commit) => hash.update(JSON.stringify(commit)), createHash('sha256')).digest('hex')
+
 test('verify: a checkpoint is a beginning, and has to say what the commits before it said', () => {
   const { add, send, written } = story()
   const state = written.book?.state as Book['state']
   const ledger = ledgerOf(written.book as Book)
-  add({ type: '$checkpoint' }, { state, ck: { ...ledger, sha256: 'x' } })
+  add({ type: '$checkpoint' }, { state, ck: { ...ledger, sha256: hashOf(written.commits) } })
   send(knock(2))
   const definition = definitionOf(door())
   expect(verify(definition, self, written.commits)).toMatchObject({ commits: 10, executed: 7 })
@@ -264,6 +268,12 @@ test('verify: a checkpoint is a beginning, and has to say what the commits befor
     commit.ck ? { ...commit, ck: { ...commit.ck, timers: [{ id: 'x', due: 1, ev: { type: 'x' } }] } } : commit,
   )
   expect(diverged(definition, forged)).toMatchObject({ n: 9, paths: ['ck.timers'] })
+  const tampered = written.commits.map((commit) => (commit.n === 4 ? { ...commit, own: 'b.1' } : commit))
+  expect(faultOf(verify(definition, self, tampered))).toEqual({
+    kind: 'corrupt',
+    n: 9,
+    reason: 'the hash in checkpoint 9 does not fit the records before it: one of them was changed since',
+  })
 })
 
 test('verify: an event of an older schema is upcast before the machine sees it', () => {

@@ -24,7 +24,10 @@ const first = setup({ types: { context: {} as { sum: number }, events: {} as Eve
 )
 /** Counts cents, and calls its state by another name. */
 const second = setup({
-  types: { context: {} as { cents: number }, events: {} as { readonly type: 'till.Pay'; readonly cents: number } },
+  types: {
+    context: {} as { cents: number },
+    events: {} as { readonly type: 'till.Pay'; readonly cents: number } | { readonly type: 'xstate.after.later.till.open' },
+  },
   actors: { greet: invoked<void, object>() },
   delays: { later: 60_000 },
 }).createMachine({

@@ -1,7 +1,7 @@
 import { agentEffects, agentPowers } from '../../actors/agent/effects.ts'
 import { agent } from '../../actors/agent.ts'
-import { clusterEffects } from '../../actors/cluster/effects.ts'
-import { cluster } from '../../actors/cluster.ts'
+import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
+import { cluster, clusterMigrations } from '../../actors/cluster.ts'
 import { deleteNode } from '../../actors/controller/delete-node.ts'
 import { drainNode } from '../../actors/controller/drain-node.ts'
 import {
@@ -20,7 +20,7 @@ import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
-import type { KubernetesReads, KubernetesWrites, Planner, Processes } from '../../ports.ts'
+import type { KubernetesReads, KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 
 export type Ports = {
@@ -29,19 +29,24 @@ export type Ports = {
   readonly openStore: Parameters<typeof agentEffects>[2]
   readonly planner: Planner
   readonly processes: Processes
+  readonly brakeSwitch: SwitchReads
 }
 
 /** What each actor type needs of Kubernetes; the evictor acts through the controller alone. */
-const powers = { agent: agentPowers, controller: controllerPowers }
+const powers = { cluster: clusterPowers, agent: agentPowers, controller: controllerPowers }
+
+/** How long the journal keeps a finished action; then it is in the archive, and its id is not used again. */
+const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
-export const definitions = ({ kubernetes, reads, openStore, planner, processes }: Ports): readonly Definition[] => {
+export const definitions = ({ kubernetes, reads, openStore, planner, processes, brakeSwitch }: Ports): readonly Definition[] => {
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
-    version: 1,
+    version: 2,
+    migrate: clusterMigrations,
     machine: cluster,
     events: clusterEvents,
-    effects: clusterEffects(kubernetes, processes, powers),
+    effects: clusterEffects(kubernetes, processes, brakeSwitch, powers),
     children: {
       agent: { type: 'agent', id: 'parent' },
       evictor: { type: 'evictor', id: 'parent' },
@@ -79,6 +84,7 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
   const drainDef: ActorDef<typeof drainNode> = {
     type: 'drain-node',
     version: 1,
+    oneShot,
     machine: drainNode,
     events: drainEvents,
     effects: drainNodeEffects(kubernetes),
@@ -87,6 +93,7 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
   const evictionDef: ActorDef<typeof eviction> = {
     type: 'eviction',
     version: 1,
+    oneShot,
     machine: eviction,
     events: evictionEvents,
     effects: evictionEffects(kubernetes),
@@ -94,6 +101,7 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
   const deletionDef: ActorDef<typeof deleteNode> = {
     type: 'delete-node',
     version: 1,
+    oneShot,
     machine: deleteNode,
     events: deletionEvents,
     effects: deleteNodeEffects(kubernetes),
@@ -101,6 +109,7 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes }
   const uncordonDef: ActorDef<typeof uncordonNode> = {
     type: 'uncordon-node',
     version: 1,
+    oneShot,
     machine: uncordonNode,
     events: {},
     effects: uncordonNodeEffects(kubernetes),

@@ -12,6 +12,7 @@ import { actorTypes, ensureStreams } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
+import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -43,6 +44,9 @@ export type System = {
   readonly stop: () => Promise<void>
 }
 
+/** Where Quartermaster's own objects are. */
+const NAMESPACE = 'quartermaster'
+
 /** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
   const { cluster, log } = options
@@ -63,7 +67,14 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     { cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy },
     log,
   )
-  const ports = { kubernetes, reads: kubernetesReads(client), openStore: objects.open, planner, processes }
+  const ports = {
+    kubernetes,
+    reads: kubernetesReads(client),
+    openStore: objects.open,
+    planner,
+    processes,
+    brakeSwitch: configMapSwitch(client, NAMESPACE),
+  }
   const hosted = definitions(ports)
 
   const root = { address: { type: 'cluster', id: cluster } }

@@ -20,6 +20,7 @@ const schemas: Readonly<Record<ResourceName, z.ZodType>> = {
   poddisruptionbudgets: PodDisruptionBudget,
   namespaces: Loose,
   leases: Loose,
+  configmaps: Loose.extend({ data: z.record(z.string(), z.string()).optional() }),
 }
 
 export type Fields = { readonly [field: string]: unknown }
