@@ -1,16 +1,19 @@
+import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
 import type { DurableActor } from './actor.ts'
 import { pause } from './clock.ts'
+import { define } from './define.ts'
 import { failureOf } from './effects.ts'
 import type { Book } from './fold.ts'
 import type { Ground } from './ground.ts'
+import { type DurableHandle, handleOf } from './handle.ts'
 import type { Command, Delivery, Leases, Message } from './inbox.ts'
 import { Corrupt } from './journal.ts'
 import { keep } from './keeper.ts'
 import { recover } from './recover.ts'
 import { admitted, effectVerbs } from './refuse.ts'
 import { createResidents, type Tenure } from './residents.ts'
-import { Address, addressOf, type Definition, type Outcome } from './types.ts'
+import { type ActorDef, Address, addressOf, type Definition, type Outcome } from './types.ts'
 
 export type HostOptions = {
   readonly ground: Ground
@@ -28,6 +31,8 @@ export type HostOptions = {
 export type Host = {
   /** Every actor in memory here that is alive or has something parked. */
   readonly actors: () => readonly DurableActor[]
+  /** An actor hosted here, as XState knows actors. @throws Error when there is none, Corrupt when it may not act */
+  readonly ref: <M extends AnyStateMachine>(definition: ActorDef<M>, id: string) => Promise<DurableHandle<M>>
   /** Why actors may not act, by their name: their journal has a hole, or was written by a newer release. */
   readonly quarantined: () => ReadonlyMap<string, string>
   /** Resolves when every offered type is recovered and served. */
@@ -55,10 +60,11 @@ const isShown = (known: Book | undefined): boolean =>
 
 /** Hosts actor types: lease, recovery, then commands; again whenever a lease is lost and won back. */
 export const startHost = (options: HostOptions): Host => {
-  const { ground, leases, root, unhosted = [] } = options
+  const { ground, leases, root, definitions, unhosted = [] } = options
   const { journal, inbox, clock, log } = ground
   const life = new AbortController()
-  const definitions = options.definitions
+  const types = new Set([...definitions.map(({ type }) => type), ...unhosted])
+  for (const definition of definitions) define(definition, types)
   const byType = new Map(definitions.map((definition) => [definition.type, definition]))
   /** Its signal aborts when the type's lease is lost: nothing of the type may live here then. */
   const tenures = new Map<string, Tenure>()
@@ -227,6 +233,11 @@ export const startHost = (options: HostOptions): Host => {
   const failed = Promise.all(serving.map(({ ended }) => ended)).then(() => {})
   return {
     actors: () => residents.all().filter((actor) => isShown(actor.book())),
+    ref: (definition, id) => {
+      const self = { type: definition.type, id }
+      const watch = residents.watch.bind(undefined, self)
+      return handleOf(ground, definition, { self, find: async () => residents.find(self), route, watch })
+    },
     quarantined: () => residents.quarantined,
     ready: Promise.race([Promise.all(serving.map(({ ready }) => ready)).then(() => {}), failed]),
     stop: async () => {

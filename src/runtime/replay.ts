@@ -142,8 +142,6 @@ const isOurs =
   (from: number) =>
   ({ i }: { readonly i: number }): boolean =>
     i >= from
-/** A new owner dates timers anew. */
-const reset = ({ ev, tset }: Commit): readonly Timer[] => (ev.type === '$opened' || ev.type === '$migrated' ? tset : [])
 
 const compared = (
   definition: Definition,

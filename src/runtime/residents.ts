@@ -6,7 +6,7 @@ import type { Ground } from './ground.ts'
 import { Corrupt } from './journal.ts'
 import { load } from './recover.ts'
 import { createSlots } from './slots.ts'
-import { type Address, addressOf, type Definition } from './types.ts'
+import { type Address, addressOf, type Commit, type Definition } from './types.ts'
 
 /** How long a process holds an actor type, and from when (monotonic) nothing of the holder before can be under way. */
 export type Tenure = { readonly held: AbortSignal; readonly quietAt: number }
@@ -26,9 +26,13 @@ export type Residents = {
   readonly admit: (self: Address, state?: Book) => DurableActor
   /** After a fence or an error: the journal says what is true. */
   readonly reopen: (self: Address) => Promise<void>
+  /** Hears every commit of an actor that this process writes, in whichever of its lives. The result ends it. */
+  readonly watch: (self: Address, listener: Listener) => () => void
   /** Forgets every actor of a type; resolves when none of their effects is under way. */
   readonly dismiss: (type: string) => Promise<void>
 }
+
+type Listener = (commit: Commit, actor: DurableActor) => void
 
 type Options = {
   readonly ground: Ground
@@ -74,6 +78,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
   const ended = new Set<DurableActor>()
   const reopenedAt = new Map<string, number>()
   const quarantined = new Map<string, string>()
+  const listeners = new Map<string, Set<Listener>>()
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
 
   const quarantine = (self: Address, error: Corrupt): void => {
@@ -101,6 +106,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     asleep.delete(name)
     actors.set(name, actor)
     actor.watch((commit) => {
+      for (const listener of listeners.get(name) ?? []) listener(commit, actor)
       if (commit.n % SNAPSHOT_EVERY === 0) cache(actor)
       if (actor.book()?.state.status !== 'active') sweepSoon(actor)
     })
@@ -246,6 +252,16 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     }
   }
 
+  const watch: Residents['watch'] = (self, listener) => {
+    const name = addressOf(self)
+    const known = listeners.get(name) ?? new Set()
+    listeners.set(name, known.add(listener))
+    return () => {
+      known.delete(listener)
+      if (known.size === 0 && listeners.get(name) === known) listeners.delete(name)
+    }
+  }
+
   const dismiss = async (type: string): Promise<void> => {
     const leaving = [...actors.values()].filter((actor) => actor.self.type === type)
     for (const actor of leaving) actor.close(new Error('the lease is lost'))
@@ -265,6 +281,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     find,
     admit: take,
     reopen,
+    watch,
     dismiss,
   }
 }

@@ -8,7 +8,7 @@ import { type Address, addressOf, type Definition, type Intent } from './types.t
 /**
  * Pure: an actor's state as the machine of this process has it: the recorded one, carried from version to version. Old
  * events are never replayed through a newer machine.
- * @throws Corrupt when the journal was written by a newer machine, or a step between the versions is missing
+ * @throws Corrupt when the journal was written by a newer machine, or a step between the versions is missing or throws
  */
 export const migrated = (definition: Definition, self: Address, { mv, state }: Book): Persisted => {
   const { version, migrate = {} } = definition
@@ -23,7 +23,12 @@ export const migrated = (definition: Definition, self: Address, { mv, state }: B
       throw new Corrupt(
         `${addressOf(self)}: its state is of machine version ${mv}, and no migration leads from ${from} to ${from + 1}`,
       )
-    current = step(current)
+    try {
+      current = step(current)
+    } catch (error) {
+      const reason = (error as Error).message
+      throw new Corrupt(`${addressOf(self)}: its migration from machine version ${from} threw: ${reason}`, { cause: error })
+    }
   }
   return current
 }

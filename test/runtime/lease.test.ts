@@ -21,25 +21,33 @@ const seeded = (seed: number) => {
   }
 }
 
+/** What the way to the store does at the moment: nothing, or it holds everything, only the answers, or only the requests. */
+type Weather = 'fair' | 'cut' | 'deaf' | 'mute'
+const foul = ['cut', 'deaf', 'mute'] as const
+const holds: Readonly<Record<Weather, readonly ('up' | 'down')[]>> = { fair: [], cut: ['up', 'down'], deaf: ['down'], mute: ['up'] }
+
 /** One record, and a way to it on which requests and answers are late or lost. */
 const memoryStore = (clock: VirtualClock, random: () => number) => {
   let version = 0
   let stored: LeaseRecord | undefined
+  const watching = new Set<() => void>()
   const store = (over: LeaseRecord | undefined, record: Omit<LeaseRecord, 'version'>): LeaseRecord => {
     if (over?.version !== stored?.version) throw new Error('lost race')
     stored = { ...record, version: String(++version) }
+    for (const onChange of watching) onChange()
     return stored
   }
   const never = new Promise<never>(() => {})
-  /** @param isCut whether nothing comes through at the moment; what is under way arrives when it is over */
-  const wayOf = (isCut: () => boolean): LeaseStore<LeaseRecord> => {
-    const late = async (): Promise<void> => {
-      await pause(clock, random() ** 4 * 3_000)
-      while (isCut()) await pause(clock, 100)
-      if (random() < 0.05) await never
+  const wayOf = (weather: () => Weather): LeaseStore<LeaseRecord> => {
+    const late = async (direction: 'up' | 'down'): Promise<void> => {
+      await pause(clock, random() * 20)
+      // Answers come late more often than requests: what a holder is told last has landed long before.
+      if (direction === 'down' && random() < 0.3) await pause(clock, random() * 2_200)
+      while (holds[weather()].includes(direction)) await pause(clock, 100)
+      if (random() < 0.03) await never
     }
     const through = async <T>(work: () => T): Promise<T> => {
-      await late()
+      await late('up')
       const result = await Promise.resolve()
         .then(work)
         .then(
@@ -48,14 +56,17 @@ const memoryStore = (clock: VirtualClock, random: () => number) => {
             throw error
           },
         )
-      await late()
+      await late('down')
       return result()
     }
     return {
       read: () => through(() => stored),
       write: (_, held, over) => through(() => store(over, held)),
       release: (_, over) => through(() => void store(over, { holder: undefined, leaseMs: 0 })),
-      watch: () => never, // only time wakes the waiters: the worst case
+      watch: async (_, onChange, signal) => {
+        watching.add(onChange)
+        signal.addEventListener('abort', () => watching.delete(onChange), { once: true })
+      },
     }
   }
   return { wayOf }
@@ -71,20 +82,20 @@ const story = async (seed: number) => {
   const tenures: Tenure[] = []
   const life = new AbortController()
   const process = async (own: string): Promise<void> => {
-    let isCut = false
+    let weather: Weather = 'fair'
     const leases = createLeases(
-      wayOf(() => isCut),
+      wayOf(() => weather),
       { timing: TIMING, clock },
     )
-    const weather = async (): Promise<void> => {
+    const change = async (): Promise<void> => {
       while (!life.signal.aborted) {
         await pause(clock, random() * 15_000, life.signal)
-        isCut = true
+        weather = foul[Math.floor(random() * foul.length)] ?? 'cut'
         await pause(clock, random() * 9_000, life.signal)
-        isCut = false
+        weather = 'fair'
       }
     }
-    void weather()
+    void change()
     while (!life.signal.aborted) {
       const lease = await leases.acquire(TYPE, own, life.signal)
       const tenure: Tenure = { own, lease, since: clock.monotonic() }

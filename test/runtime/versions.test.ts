@@ -104,15 +104,20 @@ test('versions: a command in an older schema is upcast, one in a newer schema is
   })
 })
 
-test('versions: without a migration the actor is quarantined, and its commands are refused with the reason', async () => {
+test('versions: a step that is missing is said when the host starts', async () => {
   const { migrate: _, ...bare } = v2
-  const { next, inbox, journal } = await upgraded({ ...bare, version: 3 })
+  await expect(upgraded(bare)).rejects.toThrow(/version: migrate has no step from 1 to 2/)
+})
+
+test('versions: where a migration throws the actor is quarantined, and its commands are refused with the reason', async () => {
+  const broken = { 1: (): Persisted => JSON.parse('no state') as Persisted }
+  const { next, inbox, journal } = await upgraded({ ...v2, migrate: broken })
   expect([...next.quarantined().values()]).toEqual([
-    'till/main: its state is of machine version 1, and no migration leads from 1 to 2',
+    expect.stringMatching(/^till\/main: its migration from machine version 1 threw: /),
   ])
   expect(await inbox.call('till', 'Pay', { cents: 1 })).toMatchObject({
     ok: false,
-    detail: expect.stringMatching(/^till\/main is quarantined: .*no migration leads from 1 to 2/),
+    detail: expect.stringMatching(/^till\/main is quarantined: .*migration from machine version 1 threw/),
   })
   expect(journal.of(self)).toHaveLength(2)
   expect(journal.entries.some(({ record }) => 'refused' in record && record.refused.verb === '$Open')).toBe(true)

@@ -49,16 +49,16 @@ export const memoryJournal = (): MemoryJournal => {
       store.refuse(refusal)
     },
     readAll: async (after, onEntry) => {
-      for (const entry of [...store.entries]) if (entry.seq > after && onEntry(entry) === false) return
+      for (const entry of store.since(after)) if (onEntry(entry) === false) return
     },
     follow: async function* (after, signal) {
       for (let at = after; !signal.aborted; ) {
-        const next = store.entries.find(({ seq }) => seq > at)
-        if (!next) await something(store.onStored, signal)
-        else {
-          at = next.seq
-          yield next
+        const entries = store.since(at)
+        for (const entry of entries) {
+          at = entry.seq
+          yield entry
         }
+        if (entries.length === 0) await something(store.onStored, signal)
       }
     },
   }

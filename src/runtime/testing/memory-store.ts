@@ -10,6 +10,8 @@ export type MemoryStore = {
   refuse(refusal: Refusal): void
   last(actor: Address): Stored | undefined
   at(seq: number): Entry | undefined
+  /** Every record after a sequence. */
+  since(after: number): readonly Entry[]
   /** The commits of one actor after a sequence. */
   of(actor: Address, after?: number): readonly Stored[]
   purge(actor: Address, before?: number): void
@@ -47,6 +49,7 @@ export const memoryStore = (): MemoryStore => {
     },
     last: (actor) => newest.get(addressOf(actor)),
     at: (wanted) => entries.find((entry) => entry.seq === wanted),
+    since: (after) => entries.slice(entries.findLastIndex((entry) => entry.seq <= after) + 1),
     of: (actor, after = 0) =>
       entries.flatMap((entry) =>
         isOf(actor, entry) && entry.seq > after ? [{ seq: entry.seq, actor, commit: entry.record as Commit }] : [],
