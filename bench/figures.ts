@@ -21,3 +21,7 @@ export const figure = (
 
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+/** Of each round, so that what one round had to share it shares in both. */
+export const percentages = (values: readonly number[], of: readonly number[]): readonly number[] =>
+  values.map((value, index) => (100 * value) / (of[index] ?? Number.NaN))

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { auditCommand } from './commands/audit.ts'
 import { effectsCommand } from './commands/effects.ts'
+import { journalCommand } from './commands/journal.ts'
 import { phaseCommands } from './commands/phase.ts'
 import { plan } from './commands/plan.ts'
 import { UserError } from './commands/session.ts'
@@ -25,7 +27,9 @@ statusCommand(program)
 phaseCommands(program)
 watchCommand(program)
 whyCommand(program)
+auditCommand(program)
 plan(program)
+journalCommand(program)
 effectsCommand(program)
 
 // Whoever reads us may stop reading (`… | head`): that is no error.

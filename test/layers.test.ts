@@ -6,9 +6,9 @@ import { expect, test } from 'vitest'
 const mayImport: Readonly<Record<string, RegExp>> = {
   events: /^(zod|events)$/,
   ports: /^events$/,
-  runtime: /^(xstate|zod|node:crypto)$/,
+  runtime: /^(xstate|zod|node:(crypto|assert))$/,
   actors: /^(xstate|zod|events|ports|runtime\/(intent|types))$/,
-  adapters: /^(events|ports|runtime\/(journal|inbox|types|projector|licence)|zod|nats|undici|@kubernetes\/client-node|node:.*)$/,
+  adapters: /^(events|ports|runtime|zod|nats|undici|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,
   commands: /./,
   main: /./,

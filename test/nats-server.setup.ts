@@ -8,10 +8,15 @@ declare module 'vitest' {
   }
 }
 
-/** Once per run, so that a server that has to be installed is installed once. */
+/**
+ * Once per run, so that a server that has to be installed is installed once. QM_TEST_NATS_VERSION asks for exactly that
+ * version; NATS_SERVER_BIN for that file.
+ */
 export const setup = async (project: TestProject): Promise<void> => {
-  const found = await findNatsServer({ onProgress: (message) => process.stderr.write(`${message}\n`) }).catch(
-    (error: Error) => error,
-  )
+  const version = process.env['QM_TEST_NATS_VERSION']
+  const found = await findNatsServer({
+    ...(version !== undefined && { version }),
+    onProgress: (message) => process.stderr.write(`${message}\n`),
+  }).catch((error: Error) => error)
   project.provide('natsServer', found instanceof Error ? { missing: found.message } : { path: found.path })
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type NatsConnection } from 'nats'
 import { inject } from 'vitest'
-import { type NatsServer, startNatsServer } from '../src/adapters/nats-server/start.ts'
+import { type NatsServer, type NatsServerOptions, startNatsServer } from '../src/adapters/nats-server/start.ts'
 
 export type NatsForTest = {
   /** A connection that never gives up. */
@@ -21,6 +21,8 @@ export type NatsForTest = {
   thaw(): void
   /** kill -9, and what runs again resolves when it does: same port, same store. */
   crash(): Promise<void>
+  /** Stops the server, does something to its store (its JetStream folder), and starts it again: same port, same store. */
+  stopped(work: (jetstream: string) => void | Promise<void>): Promise<void>
   cleanup(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -33,12 +35,16 @@ export const natsBinary = (): string => {
 }
 
 /** A nats-server of the test's own, in a temporary folder, without authentication: stream names are fixed in an account. */
-export const natsForTest = async (): Promise<NatsForTest> => {
+export const natsForTest = async (
+  options: Pick<NatsServerOptions, 'maxStoreBytes' | 'syncAlways'> = {},
+): Promise<NatsForTest> => {
   const folder = await mkdtemp(join(tmpdir(), 'qm-nats-'))
-  const server = await startNatsServer({ binary: natsBinary(), storeFolder: folder, name: 'test', auth: 'none' })
+  const wanted: NatsServerOptions = { ...options, binary: natsBinary(), storeFolder: folder, name: 'test', auth: 'none' }
+  let server = await startNatsServer(wanted)
+  const { port, url } = server
   const connections: NatsConnection[] = []
   const connection = async (): Promise<NatsConnection> => {
-    const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+    const nc = await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
     connections.push(nc)
     return nc
   }
@@ -53,6 +59,13 @@ export const natsForTest = async (): Promise<NatsForTest> => {
     signal('SIGKILL')
     await again
   }
+  const stopped = async (work: (jetstream: string) => void | Promise<void>): Promise<void> => {
+    const again = nextReconnect(nc)
+    await server.stop()
+    await work(join(folder, 'jetstream', 'jetstream'))
+    server = await startNatsServer({ ...wanted, port })
+    await again
+  }
   const cleanup = async (): Promise<void> => {
     for (const each of connections) await each.close()
     if (server.pid() !== undefined) signal('SIGCONT')
@@ -61,14 +74,17 @@ export const natsForTest = async (): Promise<NatsForTest> => {
   }
   return {
     nc,
-    url: server.url,
-    port: server.port,
+    url,
+    port,
     cluster: `test-${randomBytes(4).toString('hex')}`,
-    server,
+    get server() {
+      return server
+    },
     connection,
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     crash,
+    stopped,
     cleanup,
     [Symbol.asyncDispose]: cleanup,
   }

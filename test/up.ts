@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { connect, type NatsConnection } from 'nats'
 import { type Connection, readConnection } from '../src/commands/home.ts'
 import { connectionOptions } from '../src/commands/session.ts'
@@ -117,12 +117,16 @@ const connectionOf = async (home: string, child: ChildProcess, output: () => str
   throw new Error(`up is not ready after ${START_MS} ms:\n${output()}`)
 }
 
+/** Beside the operator's: for what no operator may, such as reading a stream. */
+export const systemSeedFile = ({ seedFile = '' }: Connection): string => join(dirname(seedFile), 'system.seed')
+
 /** A request to the simulated cluster's API, by the kubeconfig that `up` wrote. */
-export const world = async (home: string, path: string): Promise<unknown> => {
+export const world = async (home: string, path: string, method = 'GET', body?: object): Promise<unknown> => {
   const { clusters } = JSON.parse(readFileSync(join(home, 'kubeconfig'), 'utf8')) as {
     clusters: [{ cluster: { server: string } }]
   }
   const [url, token] = clusters[0].cluster.server.split('/with-token/')
-  const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const response = await fetch(`${url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) })
   return response.json()
 }

@@ -46,14 +46,19 @@ export const withSession = async <T>(work: (session: Session) => Promise<T>): Pr
   }
 }
 
-/** A question to the running system. @throws UserError when nobody answers */
-export const ask = async ({ nc, cluster }: Session, what: string, question: unknown = {}): Promise<unknown> =>
-  request({ nc, cluster }, subjects(cluster).ask(what), question)
+/** A question to the running system. @throws UserError when nobody answers within `timeout` ms */
+export const ask = async (session: Session, what: string, question: unknown = {}, timeout = ASK_MS): Promise<unknown> =>
+  request(session, subjects(session.cluster).ask(what), question, timeout)
 
-/** A request with a JSON answer. @throws UserError when nobody answers */
-export const request = async ({ nc, cluster }: Session, subject: string, payload: unknown): Promise<unknown> => {
+/** A request with a JSON answer. @throws UserError when nobody answers within `timeout` ms */
+export const request = async (
+  { nc, cluster }: Session,
+  subject: string,
+  payload: unknown,
+  timeout = ASK_MS,
+): Promise<unknown> => {
   try {
-    const reply = await nc.request(subject, json.encode(payload), { timeout: ASK_MS })
+    const reply = await nc.request(subject, json.encode(payload), { timeout })
     const refusal = reply.headers?.get('Nats-Service-Error')
     if (refusal) throw new UserError(refusal)
     return json.decode(reply.data)
@@ -63,7 +68,7 @@ export const request = async ({ nc, cluster }: Session, subject: string, payload
         cause: error,
       })
     if (error instanceof NatsError && error.code === ErrorCode.Timeout)
-      throw new UserError(`no answer to ${subject} within ${ASK_MS / 1000} s`, { cause: error })
+      throw new UserError(`no answer to ${subject} within ${timeout / 1000} s`, { cause: error })
     throw error
   }
 }

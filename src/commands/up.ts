@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
+import { connect, type NatsConnection } from 'nats'
 import { type Access, fixedAccess, fromKubeconfig } from '../adapters/kubernetes/access.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { takeFolder } from '../adapters/nats-server/folder.ts'
@@ -13,7 +14,7 @@ import { dollars } from './table.ts'
 import { connectFirst, followEvents } from './up/beginning.ts'
 import { createLog } from './up/log.ts'
 import { livingSummary } from './up/summary.ts'
-import { type System, startSystem } from './up/system.ts'
+import { startSystem } from './up/system.ts'
 
 type Options = {
   readonly kubeconfig?: string
@@ -23,7 +24,15 @@ type Options = {
   readonly seed: number
   readonly cluster: string
 }
-type Nats = { readonly url: string; readonly seedFile?: string | undefined; readonly alone: boolean; stop(): Promise<void> }
+type Nats = {
+  readonly url: string
+  /** The operator's, for the other commands. */
+  readonly seedFile?: string | undefined
+  /** The actors' own. */
+  readonly systemSeedFile?: string | undefined
+  readonly alone: boolean
+  stop(): Promise<void>
+}
 type World = { readonly access: Access; readonly name: string; readonly policy: object; stop(): Promise<void> }
 
 const wholeNumber = (text: string): number => {
@@ -57,17 +66,21 @@ const up = async (options: Options): Promise<void> => {
   const startedAt = performance.now()
   const isTerminal = process.stdout.isTTY
   const log = createLog(home, isTerminal)
-  const nats = await startNats(home, log)
-  const world = await openWorld(home, options)
-  const system = await startSystem({
-    nats: connectionOptions(nats.url, nats.seedFile),
-    seedFile: nats.seedFile,
-    cluster: options.cluster,
-    access: world.access,
-    policy: world.policy,
-    log,
-    alone: nats.alone,
-  })
+  await using started = new AsyncDisposableStack()
+  const nats = started.adopt(await startNats(home, log), ({ stop }) => stop())
+  const world = started.adopt(await openWorld(home, options), ({ stop }) => stop())
+  const system = started.adopt(
+    await startSystem({
+      nats: connectionOptions(nats.url, nats.systemSeedFile),
+      seedFile: nats.systemSeedFile,
+      cluster: options.cluster,
+      access: world.access,
+      policy: world.policy,
+      log,
+      alone: nats.alone,
+    }),
+    ({ stop }) => stop(),
+  )
   writeConnection(home, {
     url: nats.url,
     cluster: options.cluster,
@@ -80,11 +93,20 @@ const up = async (options: Options): Promise<void> => {
     if (summary) summary.add(event)
     else log.info({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
   })
-  await connectFirst(system, options.cluster)
+  await withOperator(nats, (nc) => connectFirst({ nc, host: system.host }, options.cluster))
   const signal = await interrupted()
   summary?.stop()
   log.info({ signal }, 'stopping')
-  await stopAll(system, world, nats)
+}
+
+/** Whoever starts it commands it, by the same way as everybody else. */
+const withOperator = async ({ url, seedFile }: Nats, work: (nc: NatsConnection) => Promise<void>): Promise<void> => {
+  const nc = await connect({ ...connectionOptions(url, seedFile), name: 'quartermaster-up' })
+  try {
+    await work(nc)
+  } finally {
+    await nc.close()
+  }
 }
 
 const interrupted = (): Promise<string> =>
@@ -92,15 +114,10 @@ const interrupted = (): Promise<string> =>
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
   })
 
-const stopAll = async (system: System, world: World, nats: Nats): Promise<void> => {
-  await system.stop()
-  await world.stop()
-  await nats.stop()
-}
-
 const startNats = async (home: string, log: Log): Promise<Nats> => {
   const url = process.env['NATS_URL']
-  if (url !== undefined) return { url, seedFile: process.env['NATS_NKEY'], alone: false, stop: async () => {} }
+  const seedFile = process.env['NATS_NKEY']
+  if (url !== undefined) return { url, seedFile, systemSeedFile: seedFile, alone: false, stop: async () => {} }
   const binary = await findNatsServer({ onProgress: (message) => process.stderr.write(`${message}\n`) })
   const server: NatsServer = await startNatsServer({
     binary: binary.path,
@@ -108,7 +125,8 @@ const startNats = async (home: string, log: Log): Promise<Nats> => {
     name: 'quartermaster',
     onProgress: (message) => log.warn({}, message),
   })
-  return { url: server.url, seedFile: server.seedFile, alone: true, stop: server.stop }
+  const { seedFile: operators, systemSeedFile } = server
+  return { url: server.url, seedFile: operators, systemSeedFile, alone: true, stop: server.stop }
 }
 
 const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Options): Promise<World> => {

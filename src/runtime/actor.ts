@@ -151,9 +151,17 @@ export const createActor = (
     if (draft.decision) live = draft.decision.next
     else if (draft.state) live = undefined
     act(record)
-    for (const listener of watchers) listener(record)
-    ground.onCommit?.(self, record)
+    for (const listener of watchers) heard(listener, record)
     return { ok: true, n: record.n, to: record.to }
+  }
+
+  /** What listens can't undo a commit. */
+  const heard = (listener: (commit: Commit) => void, record: Commit): void => {
+    try {
+      listener(record)
+    } catch (error) {
+      log.error({ actor: name, err: error }, 'what listens to the actor threw')
+    }
   }
 
   const stamped = (ev: JournaledEvent): JournaledEvent & { readonly at: number } => ({

@@ -82,12 +82,13 @@ const addressed = (text: string): Address => {
   return { type: text.slice(0, slash), id: text.slice(slash + 1) }
 }
 
-const timerOf = (
-  { timers = {}, events }: Definition,
-  id: string,
-  at: number,
-  { delay, event }: { readonly delay: number; readonly event: JournaledEvent },
-): Timer => {
+/** XState numbers what has no name, from one on in every process: such a name would be used twice. */
+const GENERATED_ID = /^x:\d+$/
+
+type Raise = { readonly id?: string; readonly delay: number; readonly event: JournaledEvent }
+const timerOf = ({ timers = {}, events }: Definition, self: Address, at: number, { id, delay, event }: Raise): Timer => {
+  if (id === undefined) throw new Error(`${self.type}: ${event.type} is raised with a delay and without an id`)
+  if (!Number.isFinite(delay)) throw new Error(`${self.type}: the delay of ${id} is ${delay}, no number of milliseconds`)
   const policy = timers[id] ?? timers[delayOf(id)] ?? 'absolute'
   const sv = events[event.type]?.v
   return {
@@ -125,6 +126,7 @@ const translated = (
   actions.forEach(({ type, params }, i) => {
     switch (type) {
       case 'xstate.spawnChild': {
+        if (GENERATED_ID.test(params.id)) throw new Error(`${self.type}: a child "${params.src}" is spawned without an id`)
         const to = childAddress(definition, self, params.src, params.id)
         const asked = { i, name: params.src, ref: params.id, ...(params.input !== undefined && { input: params.input }) }
         fx.push(to ? { ...asked, kind: 'spawn', to } : { ...asked, kind: 'invoke' })
@@ -138,10 +140,7 @@ const translated = (
         break
       }
       case 'xstate.raise': // without a delay it is already part of this transition
-        if (params.delay !== undefined) {
-          const id = params.id ?? `${next.machine.id}.raise.${i}`
-          tset.set(id, timerOf(definition, id, at, params))
-        }
+        if (params.delay !== undefined) tset.set(params.id, timerOf(definition, self, at, params))
         break
       case 'xstate.cancel':
         tset.delete(params.sendId)

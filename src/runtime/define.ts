@@ -1,4 +1,5 @@
 import { machineFaults, nameOf } from './machine-faults.ts'
+import { effectVerbs } from './refuse.ts'
 import { type Definition, type EffectDef, type EventDef, TimerPolicy } from './types.ts'
 import { isBuiltIn, type Walk, walk } from './walk.ts'
 
@@ -45,8 +46,6 @@ export const faultsOf = (definition: Definition, types?: ReadonlySet<string>): r
 const typeFaults = ({ type }: Definition): readonly string[] =>
   /^[a-z][a-z0-9-]*$/.test(type) ? [] : [`type "${type}": it is part of subjects; small letters, digits and "-" only`]
 
-const RESERVED_VERBS = new Set(['RetryEffect', 'DiscardEffect'])
-
 const eventDefFaults = (type: string, name: string, { command, deadlineMs, v, upcast }: EventDef): readonly string[] => [
   ...nameFaults(type, name, command).map((fault) => `events["${name}"]: ${fault}`),
   ...versionFaults(`events["${name}"].v`, v, 'upcast', upcast),
@@ -56,7 +55,7 @@ const eventDefFaults = (type: string, name: string, { command, deadlineMs, v, up
 const nameFaults = (type: string, name: string, command: true | undefined): readonly string[] => {
   const verb = name.slice(name.indexOf('.') + 1)
   if (verb.startsWith('$')) return ['verbs that begin with "$" are the host\'s own']
-  if (command && RESERVED_VERBS.has(verb)) return [`every actor has the command ${verb} already`]
+  if (command && effectVerbs[verb]) return [`every actor has the command ${verb} already`]
   return name === `${type}.${verb}` && /^[A-Z][A-Za-z0-9]*$/.test(verb) ? [] : [`not named ${type}.<Verb>, as its subject is`]
 }
 
@@ -110,19 +109,26 @@ const effectNameFaults = (definition: Definition, found: Walk): readonly string[
   ]
 }
 
-/** Longer work is a machine of many effects, or an activity. */
+/** One request to the world; longer work there is a machine of many effects. What stays inside may take its time. */
 const LONGEST_REQUEST_MS = 10_000
+
+const limitFaults = ({ reach, timeoutMs }: EffectDef<any, any>): readonly string[] => {
+  if (timeoutMs === 'activity') return []
+  if (!(Number.isFinite(timeoutMs) && timeoutMs > 0)) return [`timeoutMs: ${timeoutMs} is no time in milliseconds`]
+  return reach === 'internal' || timeoutMs <= LONGEST_REQUEST_MS
+    ? []
+    : [`timeoutMs: ${timeoutMs} is more than one request to the world may take, ${LONGEST_REQUEST_MS} ms`]
+}
 
 const effectFaults = (effect: EffectDef<any, any>): readonly string[] => {
   const { reach, timeoutMs, concurrency, idempotency } = effect
-  const inRange = timeoutMs === 'activity' || (timeoutMs > 0 && timeoutMs <= LONGEST_REQUEST_MS)
   return [
     ...(typeof effect.run === 'function' ? [] : ['run is no function']),
     ...(['disruptive', 'restoring', 'internal'].includes(reach) ? [] : [`reach: "${reach}" is not known`]),
     ...(['natural', 'keyed', 'probe'].includes(idempotency) ? [] : [`idempotency: "${idempotency}" is not known`]),
     ...(idempotency === 'probe' && typeof effect.probe !== 'function' ? ['probe is missing'] : []),
     ...(idempotency === 'probe' && timeoutMs === 'activity' ? ['an activity is begun again, not probed'] : []),
-    ...(inRange ? [] : [`timeoutMs: ${timeoutMs} is not within 1 to ${LONGEST_REQUEST_MS}; what takes longer is an activity`]),
+    ...limitFaults(effect),
     ...(concurrency === undefined || isVersion(concurrency) ? [] : [`concurrency: ${concurrency} is not one of 1, 2, 3 …`]),
     ...retryFaults(effect),
   ]

@@ -6,7 +6,6 @@ import type { Journal } from './journal.ts'
 import type { Licence } from './licence.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { Timers } from './timers.ts'
-import type { Address, Commit } from './types.ts'
 
 export type Log = Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>
 
@@ -26,6 +25,5 @@ export type Ground = {
   readonly timers: Timers
   readonly licence: Licence
   readonly log: Log
-  readonly onCommit?: (self: Address, commit: Commit) => void
   readonly reach?: (point: KillPoint, detail: string) => Promise<void>
 }

@@ -18,7 +18,7 @@ export type Residence = {
 }
 
 /** `cmd` is the command's identity: sent again under the same one, it is decided once. */
-export type SendOptions = Partial<Pick<Command, 'cmd' | 'cause' | 'corr' | 'trace' | 'who' | 'deadline'>>
+type SendOptions = Partial<Pick<Command, 'cmd' | 'cause' | 'corr' | 'trace' | 'who' | 'deadline'>>
 
 // The time is put in by the host.
 type Sendable<E> = E extends unknown ? Omit<E, 'at'> & { readonly at?: number } : never

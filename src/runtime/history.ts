@@ -2,6 +2,9 @@ import type { Archive } from './archive.ts'
 import type { Journal, Stored } from './journal.ts'
 import type { Address } from './types.ts'
 
+/** Types that begin with `$` are the runtime's own notes on the journal: no actor, and no state to fold. */
+export const isActor = (type: string): boolean => !type.startsWith('$')
+
 export type Records = { readonly journal: Pick<Journal, 'read' | 'readAll'>; readonly archive?: Archive | undefined }
 
 /**

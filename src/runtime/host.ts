@@ -193,8 +193,8 @@ export const startHost = (options: HostOptions): Host => {
 
   const turnAway = async (command: Command, reason: string): Promise<Outcome> => {
     const { type, verb, id, cmd, who } = command
-    // Stopping what is not there any more is no refusal, and happens every day.
-    if (verb !== '$Stop')
+    // An actor's stop of what is not there any more is no refusal, and happens every day.
+    if (verb !== '$Stop' || who !== undefined)
       await journal.refuse({
         f: 1,
         refused: { type, verb, ...(id !== undefined && { id }), reason },

@@ -49,7 +49,7 @@ export type Seen = {
 }
 
 /** The text of a machine's config by type and version, as it is kept in the bucket `machines`. */
-export type DefinitionText = (type: string, version: number) => string | undefined
+type DefinitionText = (type: string, version: number) => string | undefined
 
 export type Inspection = {
   /** The actor that nobody spawns; all others descend from it. */

@@ -1,6 +1,7 @@
-import type { Clock } from './clock.ts'
+import { type Clock, pause } from './clock.ts'
 import { failureOf } from './effects.ts'
 import type { Log } from './ground.ts'
+import { isActor } from './history.ts'
 import { type Inspection, type InspectMessage, inspected, introduced, type Seen, seen } from './inspect.ts'
 import { Corrupt, type Entry, type Journal } from './journal.ts'
 import { type Address, addressOf, type Commit } from './types.ts'
@@ -13,8 +14,11 @@ export type Gallery = {
 }
 
 export type Inspector = {
-  /** Somebody watches: told for so many seconds from now on, and every actor is introduced (again) when it next moves. */
-  readonly watch: () => { readonly seconds: number }
+  /**
+   * Somebody watches: what is committed from now on is told for so many seconds, and every actor is introduced (again) when
+   * it next moves. @throws Unanswered
+   */
+  readonly watch: () => Promise<{ readonly seconds: number }>
   readonly stop: () => void
 }
 
@@ -35,15 +39,16 @@ type Options = {
 /** Tells inspectors of every commit while somebody watches. It reads the journal like anybody else: no commit waits for it. */
 export const createInspector = ({ journal, gallery, inspection, clock, log }: Options): Inspector => {
   let until = 0
+  let stopped = false
   let following: AbortController | undefined
   const told = new Set<string>()
 
-  const follow = async (signal: AbortSignal): Promise<void> => {
+  const follow = async (after: number, signal: AbortSignal): Promise<void> => {
     const states = new Map<string, Seen>()
-    for await (const entry of journal.follow(await gallery.newest(), signal)) await tell(states, entry)
+    for await (const entry of journal.follow(after, signal)) await tell(states, entry)
   }
   const tell = async (states: Map<string, Seen>, { seq, type, id, record }: Entry): Promise<void> => {
-    if (id === undefined || !('n' in record)) return
+    if (id === undefined || !isActor(type) || !('n' in record)) return
     const self = { type, id }
     const name = addressOf(self)
     const before = states.get(name) ?? (record.n > 1 ? await folded(journal, self, seq) : undefined)
@@ -62,36 +67,46 @@ export const createInspector = ({ journal, gallery, inspection, clock, log }: Op
     if (states.size > REMEMBERED && oldest !== undefined) states.delete(oldest)
   }
 
-  const begin = (): void => {
+  const begin = (after: number): void => {
     const ending = new AbortController()
     following = ending
-    const end = (): void => {
-      if (following === ending) following = undefined
-      ending.abort()
+    const expire = (): void => {
+      const left = until - clock.monotonic()
+      if (left > 0) clock.after(left, expire)
+      else end(ending)
     }
-    const expire = (): (() => void) =>
-      clock.after(Math.max(1, until - clock.monotonic()), () => {
-        if (clock.monotonic() >= until) end()
-        else expire()
-      })
     expire()
-    const again = async (): Promise<void> => {
-      await follow(ending.signal).catch((error: unknown) => {
-        if (!ending.signal.aborted) log.warn({ err: failureOf(error) }, 'inspectors are not told for a moment')
-      })
-      if (!ending.signal.aborted) clock.after(AGAIN_MS, () => void again())
+    void keepUp(after, ending.signal)
+  }
+  const end = (ending: AbortController): void => {
+    if (following === ending) following = undefined
+    ending.abort()
+  }
+  const keepUp = async (first: number, signal: AbortSignal): Promise<void> => {
+    for (let after = first; !signal.aborted; ) {
+      const why = await follow(after, signal).then(
+        () => 'the journal ended',
+        (error: unknown) => failureOf(error).message,
+      )
+      if (signal.aborted) return
+      log.warn({ why }, 'inspectors are not told for a moment')
+      await pause(clock, AGAIN_MS, signal)
+      after = await gallery.newest().catch(() => after) // no answer either: then what was missed comes late
     }
-    void again()
   }
 
   return {
-    watch: () => {
+    watch: async () => {
+      const newest = await gallery.newest()
       until = clock.monotonic() + WATCHED_MS
       told.clear()
-      if (!following) begin()
+      if (!following && !stopped) begin(newest)
       return { seconds: WATCHED_MS / 1_000 }
     },
-    stop: () => following?.abort(),
+    stop: () => {
+      stopped = true
+      following?.abort()
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { createActor } from 'xstate'
+import { createActor, createMachine } from 'xstate'
 import { diff } from './patch.ts'
 import type { Definition } from './types.ts'
 import { type Action, type BuiltIn, type Invoke, isBuiltIn, type Placed, type Walk } from './walk.ts'
@@ -90,13 +90,13 @@ const contextFaults = (definition: Definition): readonly string[] => {
   }
 }
 
+const nobody = createActor(createMachine({}))
 const spawnNothing = (): never => {
   throw new Error('spawn is not journaled; use invoke or spawnChild')
 }
 const contextOf = ({ machine }: Definition): unknown => {
   const { context } = machine.config as { readonly context?: unknown }
-  const self = createActor(machine)
-  const made: unknown = typeof context === 'function' ? context({ input: undefined, self, spawn: spawnNothing }) : context
+  const made: unknown = typeof context === 'function' ? context({ input: undefined, self: nobody, spawn: spawnNothing }) : context
   diff(undefined, made ?? {})
   return made
 }

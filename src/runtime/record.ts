@@ -27,8 +27,8 @@ export type Draft = {
 }
 
 // The machine's own facts and intents are numbered by their place among its actions; ours begin above them.
-const OWN_FACTS = 1000
-const OWN_INTENTS = 2000
+export const OWN_FACTS = 1000
+export const OWN_INTENTS = 2000
 
 /**
  * The next record of an actor.

@@ -5,7 +5,7 @@ import { type Book, INIT } from './fold.ts'
 import { Corrupt } from './journal.ts'
 import { diff } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
-import { type Draft, recorded } from './record.ts'
+import { type Draft, OWN_FACTS, OWN_INTENTS, recorded } from './record.ts'
 import { type Address, addressOf, type Commit, type Definition, type JournaledEvent, type Timer } from './types.ts'
 import { upcast } from './upcast.ts'
 import { migrated, newInvokes, withInvokes } from './versions.ts'
@@ -134,9 +134,6 @@ const booked = (definition: Definition, self: Address, before: Stand, commit: Co
 const dated = (known: Book | undefined, { ev, tset }: Commit): readonly Timer[] =>
   ev.type === '$opened' || ev.type === '$migrated' ? tset.filter(({ id }) => known?.timers.has(id)) : []
 
-/** Facts and intents below these numbers are the machine's, numbered by its actions. */
-const OWN_FACTS = 1000
-const OWN_INTENTS = 2000
 /** What a refusal or an end tells others may be told in other words by the next release: only its number says whose it is. */
 const isOurs =
   (from: number) =>
@@ -154,13 +151,15 @@ const compared = (
 ): readonly Difference[] => {
   try {
     const again = recorded(definition, commit, before, next, draft, [])
+    // The same patch on the same state makes the same state: to compare it whole is for when the patches differ.
+    const isSamePatch = JSON.stringify(commit.p) === JSON.stringify(again.p)
     return [
       ...differences('to', commit.to, again.to),
-      ...differences('state', after, next),
-      ...differences('fx', commit.fx, inJson(again.fx)),
-      ...differences('tdel', commit.tdel, again.tdel),
-      ...differences('tset', commit.tset, inJson(again.tset.map(asOldAs(commit.tset)))),
-      ...differences('em', commit.em, inJson([...again.em, ...ours])),
+      ...(isSamePatch ? [] : differences('state', after, next)),
+      ...listDifferences('fx', commit.fx, again.fx),
+      ...listDifferences('tdel', commit.tdel, again.tdel),
+      ...listDifferences('tset', commit.tset, again.tset.map(asOldAs(commit.tset))),
+      ...listDifferences('em', commit.em, [...again.em, ...ours]),
       ...ends(before, commit, again.done),
     ]
   } catch (error) {
@@ -188,8 +187,12 @@ const ends = (before: Book | undefined, { done }: Commit, required: readonly str
   ...done.flatMap((key) => (before?.open.has(key) ? [] : [differs('done', key, undefined)])),
 ]
 
-/** As the journal would have it: what JSON leaves out is not there. */
-const inJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+/** The replay's list as the journal would have it: what JSON leaves out is not there. */
+const listDifferences = (name: string, journal: readonly unknown[], again: readonly unknown[]): readonly Difference[] => {
+  if (journal.length === 0 && again.length === 0) return []
+  const text = JSON.stringify(again)
+  return text === JSON.stringify(journal) ? [] : differences(name, journal, JSON.parse(text))
+}
 
 /** Where two JSON values differ, as deep as they do. */
 export const differences = (name: string, journal: unknown, again: unknown): readonly Difference[] => {

@@ -1,9 +1,11 @@
 import type { Clock } from './clock.ts'
 
-type Armed = { readonly due: number; readonly fire: () => void; cancelled: boolean }
+type Armed = { readonly due: number; fire: (() => void) | undefined }
 
-/** Node's timers overflow at 24.8 days, and clocks jump: no sleep is longer than this. */
-const LONGEST_SLEEP_MS = 3_600_000
+/** Node's timers overflow at 24.8 days, and a clock set forward is not heard of: no sleep is longer than this. */
+const LONGEST_SLEEP_MS = 60_000
+/** Fewer cancelled timers than this are left where they are until they are due. */
+const SWEEP_FROM = 1_000
 
 /** All absolute timers of a host: one heap, one sleep. */
 export type Timers = {
@@ -12,7 +14,8 @@ export type Timers = {
 }
 
 export const createTimers = (clock: Clock): Timers => {
-  const heap: Armed[] = []
+  let heap: Armed[] = []
+  let cancelled = 0
   let wake: { readonly at: number; readonly cancel: () => void } | undefined
 
   const schedule = (): void => {
@@ -24,19 +27,31 @@ export const createTimers = (clock: Clock): Timers => {
   }
   const ring = (): void => {
     wake = undefined
-    for (let next = heap[0]; next && (next.cancelled || next.due <= clock.now()); next = heap[0]) {
+    for (let next = heap[0]; next && (!next.fire || next.due <= clock.now()); next = heap[0]) {
       pop(heap)
-      if (!next.cancelled) next.fire()
+      const { fire } = next
+      next.fire = undefined
+      if (fire) fire()
+      else cancelled--
     }
     schedule()
   }
+  /** A state that is entered and left all the time leaves a cancelled timer behind each time. */
+  const sweep = (): void => {
+    if (cancelled < SWEEP_FROM || cancelled < heap.length / 2) return
+    heap = heap.filter(({ fire }) => fire).sort((a, b) => a.due - b.due) // what is sorted is a heap
+    cancelled = 0
+  }
   return {
     arm: (due, fire) => {
-      const armed: Armed = { due, fire, cancelled: false }
+      const armed: Armed = { due, fire }
       push(heap, armed)
       schedule()
       return () => {
-        armed.cancelled = true
+        if (!armed.fire) return
+        armed.fire = undefined
+        cancelled++
+        sweep()
       }
     },
   }

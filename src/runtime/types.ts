@@ -137,7 +137,15 @@ type ActorsOf<M> = M extends StateMachine<any, any, any, infer A, any, any, any,
 type ActionsOf<M> = M extends StateMachine<any, any, any, any, infer A, any, any, any, any, any, any, any, any, any> ? A : never
 type DelaysOf<M> =
   M extends StateMachine<any, any, any, any, any, any, infer D, any, any, any, any, any, any, any> ? D & string : never
-type Invoked<A> = A extends ProvidedActor ? (OutputFrom<A['logic']> extends { readonly $spawned: true } ? never : A) : never
+type Invoked<A> = A extends ProvidedActor
+  ? A['logic'] extends AnyStateMachine
+    ? never
+    : OutputFrom<A['logic']> extends { readonly $spawned: true }
+      ? never
+      : A
+  : never
+/** `performed<P>()` has the parameters P; what XState itself makes (a named assign) takes any and is no effect. */
+type Performed<A> = A extends ParameterizedObject ? (unknown extends A['params'] ? never : A) : never
 
 /** Marks in the type system that a name in `setup({ actors })` is another journaled actor, not an effect. */
 export type SpawnedOutput<Output> = Output & { readonly $spawned: true }
@@ -146,10 +154,7 @@ export type SpawnedOutput<Output> = Output & { readonly $spawned: true }
 export type EffectsOf<M extends AnyStateMachine> = {
   readonly [A in Invoked<ActorsOf<M>> as A['src']]: EffectDef<InputFrom<A['logic']>, OutputFrom<A['logic']>>
 } & {
-  readonly [A in Extract<ActionsOf<M>, ParameterizedObject> as A['type'] extends 'tell' ? never : A['type']]: EffectDef<
-    A['params'],
-    void
-  >
+  readonly [A in Performed<ActionsOf<M>> as A['type'] extends 'tell' ? never : A['type']]: EffectDef<A['params'], void>
 }
 
 /** `schema` is the payload without `type` and `at`. `command`: may come from outside, under the verb after the dot. */

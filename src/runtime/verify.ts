@@ -5,7 +5,7 @@ import { type Difference, differences, replay, type Stand } from './replay.ts'
 import { type Address, addressOf, type Commit, type Definition } from './types.ts'
 
 /** Why a journal can't be trusted: the machine of today decides otherwise, or the records themselves make no sense. */
-export type Fault =
+type Fault =
   | {
       readonly kind: 'diverged'
       /** The first commit on which journal and replay disagree. */

@@ -9,9 +9,9 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import type { Delivery } from '../../src/runtime/inbox.ts'
 import { Corrupt, Unanswered } from '../../src/runtime/journal.ts'
 import { cloudEvents, project } from '../../src/runtime/projector.ts'
+import { memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
 import { allOf, commitOf, commitsOf, journalContract } from '../contracts/journal.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
-import { memoryJournal } from '../runtime/memory.ts'
 
 const TYPES = ['worker', 'helper']
 let nats: NatsForTest
@@ -35,15 +35,32 @@ journalContract('in JetStream', async () => (await fresh()).journal)
 
 const actor = { type: 'worker', id: 'one' }
 
-test('journal: an append to a frozen server is in doubt; the leader is asked until it answers, and it lands once', async () => {
-  const { journal } = await fresh(300)
-  const first = await journal.append(actor, commitOf(1), 0)
+/** The signal that stops the server is there before it has stopped: frozen is who does not answer. */
+const frozen = async (): Promise<void> => {
   nats.freeze()
-  await expect(journal.append({ type: 'worker', id: 'two' }, commitOf(1), 0)).rejects.toThrow(Unanswered)
-  const appended = append(journal, systemClock, actor, commitOf(2), first, new AbortController().signal)
-  await new Promise((resolve) => setTimeout(resolve, 800))
-  nats.thaw()
-  await appended
+  const answers = async (): Promise<boolean> => {
+    const silence = new Promise<false>((resolve) => setTimeout(resolve, 250, false))
+    return Promise.race([nats.nc.flush().then(() => true), silence])
+  }
+  while (await answers());
+}
+
+test('journal: an append to a frozen server is in doubt; the leader is asked until it answers, and it lands once', async () => {
+  const { nc, jsm, cluster, journal } = await fresh()
+  const impatient = jetstreamJournal(nc.jetstream({ timeout: 300 }), jsm, cluster)
+  const first = await journal.append(actor, commitOf(1), 0)
+  const silent = new AbortController()
+  await frozen()
+  try {
+    await expect(impatient.append({ type: 'worker', id: 'two' }, commitOf(1), 0)).rejects.toThrow(Unanswered)
+    const appended = append(impatient, systemClock, actor, commitOf(2), first, silent.signal)
+    await new Promise((resolve) => setTimeout(resolve, 800))
+    nats.thaw()
+    await appended
+  } finally {
+    nats.thaw()
+    silent.abort()
+  }
   expect((await journal.last(actor))?.commit.n).toBe(2)
   expect((await commitsOf(journal, actor)).map(({ commit }) => commit.n)).toEqual([1, 2])
 })

@@ -117,6 +117,52 @@ export const journalContract = (name: string, open: () => Promise<Journal>): voi
       expect((await journal.last(two))?.commit.n).toBe(1)
     })
 
+    test('a reading of everything ends when enough was read, and where its newest record was purged meanwhile', async () => {
+      const journal = await open()
+      const one = { type: 'worker', id: 'one' }
+      let seq = 0
+      for (let n = 1; n <= 5; n++) seq = await journal.append(one, commitOf(n), seq)
+      const some: number[] = []
+      await journal.readAll(0, (entry) => some.push(entry.seq) < 3)
+      expect(some).toHaveLength(3)
+      const two = { type: 'worker', id: 'two' }
+      await journal.append(two, commitOf(1), 0)
+      await journal.purge(two) // the newest sequence is now of a record that is no more
+      expect(await allOf(journal)).toHaveLength(5)
+      expect(await allOf(journal, seq)).toEqual([])
+    })
+
+    test('reads a long history among those of others, and thousands of histories at the same time', async () => {
+      const journal = await open()
+      const long = { type: 'worker', id: 'long' }
+      let seq = 0
+      for (let n = 1; n <= 1_200; n++) {
+        const other = { type: 'worker', id: `w${n}` }
+        const [stored] = await Promise.all([journal.append(long, commitOf(n), seq), journal.append(other, commitOf(1), 0)])
+        seq = stored
+      }
+      const ns = (await commitsOf(journal, long)).map(({ commit }) => commit.n)
+      expect(ns).toEqual(Array.from({ length: 1_200 }, (_, index) => index + 1))
+      const ids = Array.from({ length: 2_400 }, (_, index) => `w${1 + (index % 1_200)}`)
+      const all = await Promise.all(ids.map((id) => commitsOf(journal, { type: 'worker', id })))
+      expect(all.map((commits) => commits.map(({ actor }) => actor.id))).toEqual(ids.map((id) => [id]))
+    })
+
+    test('what follows is told in order, however much comes while nobody takes it', async () => {
+      const journal = await open()
+      const actor = { type: 'worker', id: 'one' }
+      let seq = 0
+      for (let n = 1; n <= 1_500; n++) seq = await journal.append(actor, commitOf(n), seq)
+      const stop = new AbortController()
+      const ns: number[] = []
+      for await (const { record } of journal.follow(0, stop.signal)) {
+        if ('n' in record) ns.push(record.n)
+        if (ns.length === 1) await new Promise((resolve) => setTimeout(resolve, 300))
+        if (ns.length === 1_500) stop.abort()
+      }
+      expect(ns).toEqual(Array.from({ length: 1_500 }, (_, index) => index + 1))
+    })
+
     test('follows what is there and what comes, from a position on', async () => {
       const journal = await open()
       const actor = { type: 'worker', id: 'one' }

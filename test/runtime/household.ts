@@ -29,8 +29,7 @@ export type Household = {
 }
 
 /** The least host: actors over a journal in memory, brought back by whoever asks for them. */
-export const household = (definitions: readonly Definition[]): Household => {
-  const journal = memoryJournal()
+export const household = (definitions: readonly Definition[], process = 'home', journal = memoryJournal()): Household => {
   const clock = virtualClock()
   const errors: unknown[] = []
   const quiet = (): void => {}
@@ -41,7 +40,7 @@ export const household = (definitions: readonly Definition[]): Household => {
     error: (fields) => void errors.push((fields as { err?: unknown }).err),
   }
   const ground: Ground = {
-    process: 'home',
+    process,
     journal,
     inbox: memoryInbox(clock.now),
     clock,

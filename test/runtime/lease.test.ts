@@ -24,7 +24,12 @@ const seeded = (seed: number) => {
 /** What the way to the store does at the moment: nothing, or it holds everything, only the answers, or only the requests. */
 type Weather = 'fair' | 'cut' | 'deaf' | 'mute'
 const foul = ['cut', 'deaf', 'mute'] as const
-const holds: Readonly<Record<Weather, readonly ('up' | 'down')[]>> = { fair: [], cut: ['up', 'down'], deaf: ['down'], mute: ['up'] }
+const holds: Readonly<Record<Weather, readonly ('up' | 'down')[]>> = {
+  fair: [],
+  cut: ['up', 'down'],
+  deaf: ['down'],
+  mute: ['up'],
+}
 
 /** One record, and a way to it on which requests and answers are late or lost. */
 const memoryStore = (clock: VirtualClock, random: () => number) => {
@@ -132,3 +137,21 @@ test.each(Array.from({ length: SEEDS }, (_, index) => index + 1))(
       }
   },
 )
+
+test('leases: a holder counts from when it asked, also for its first word', async () => {
+  const clock = virtualClock()
+  const record = { version: '1', holder: 'a', leaseMs: TIMING.leaseMs }
+  let writes = 0
+  const answerLate = async (): Promise<LeaseRecord> => {
+    await pause(clock, writes++ === 0 ? 1_900 : Number.POSITIVE_INFINITY)
+    return record
+  }
+  const store = { read: async () => undefined, write: answerLate, release: async () => {}, watch: async () => {} }
+  const acquired = createLeases(store, { timing: TIMING, clock }).acquire(TYPE, 'a', new AbortController().signal)
+  await clock.advance(1_900)
+  const { lost } = await acquired
+  await clock.advance(TIMING.loseMs - 1_901)
+  expect(lost.aborted).toBe(false)
+  await clock.advance(1)
+  expect(lost.aborted).toBe(true)
+})

@@ -1,6 +1,8 @@
+import { connect } from 'nats'
 import { expect, vi } from 'vitest'
+import { connectionOptions } from '../../src/commands/session.ts'
 import { subjects } from '../../src/events/subjects.ts'
-import { type Told, type Up, world } from '../up.ts'
+import { systemSeedFile, type Told, type Up, world } from '../up.ts'
 
 type Pod = { readonly metadata: { readonly uid: string; readonly name: string }; readonly spec: { readonly nodeName?: string } }
 type Node = { readonly metadata: { readonly name: string }; readonly spec: { readonly unschedulable?: boolean } }
@@ -8,7 +10,10 @@ type Node = { readonly metadata: { readonly name: string }; readonly spec: { rea
 /** Lets the wave under way end, and no other begin; then looks at what happened and at what is there. */
 const finish = async (up: Up, home: string) => {
   const { nc, connection } = up
-  await nc.request(subjects(connection.cluster).call('evictor', 'Pause'), '{}', { timeout: 10_000 })
+  // After an outage its lease may have to be won back first.
+  const pause = (): Promise<unknown> =>
+    nc.request(subjects(connection.cluster).call('evictor', 'Pause'), '{}', { timeout: 10_000 })
+  await vi.waitUntil(() => pause().then(Boolean, () => false), { timeout: 60_000, interval: 500 })
   await vi.waitUntil(async () => (await up.status()).actors.find(({ type }) => type === 'evictor')?.state === 'paused', {
     timeout: 90_000,
     interval: 250,
@@ -24,7 +29,8 @@ const finish = async (up: Up, home: string) => {
 }
 
 /** Every public event of the world's life: EVENTS is exactly the journal's facts, in order. */
-const history = async ({ nc, connection }: Up): Promise<readonly Told[]> => {
+const history = async ({ connection }: Up): Promise<readonly Told[]> => {
+  const nc = await connect(connectionOptions(connection.url, systemSeedFile(connection)))
   const js = nc.jetstream()
   const { state } = await (await nc.jetstreamManager()).streams.info('EVENTS')
   const found: Told[] = []
@@ -34,6 +40,7 @@ const history = async ({ nc, connection }: Up): Promise<readonly Told[]> => {
     found.push({ fact: message.subject.replace(`qm.${connection.cluster}.evt.`, ''), data, id })
     if (message.seq >= state.last_seq) break
   }
+  await nc.close()
   return found
 }
 const named = (events: readonly Told[], fact: string) => events.filter((event) => event.fact === fact)

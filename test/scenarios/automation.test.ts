@@ -112,3 +112,17 @@ test(
       expect((await up.status()).phase).toBe(before)
     }),
 )
+
+test('brake: people who have kubectl alone hold it with a ConfigMap, and let go by taking it away', { timeout: 120_000 }, () =>
+  withUp(async (up, home) => {
+    const configMaps = '/api/v1/namespaces/quartermaster/configmaps'
+    const brake = { metadata: { name: 'quartermaster-brake' }, data: { hold: 'finish', reason: 'by hand' } }
+    await world(home, '/api/v1/namespaces', 'POST', { metadata: { name: 'quartermaster' } })
+    await world(home, configMaps, 'POST', brake)
+    const { data } = await up.until('the brake requested', is('cluster.BrakeRequested'))
+    expect(data).toEqual({ policy: 'finish', reason: 'by hand', by: 'configmap' })
+    expect(await up.call('Release')).toMatchObject({ ok: false, detail: expect.stringContaining('switch.on') })
+    await world(home, `${configMaps}/quartermaster-brake`, 'DELETE')
+    await up.until('the brake released', is('cluster.BrakeReleased'))
+  }),
+)

@@ -32,7 +32,7 @@ export const clusterEffects = (
   awaitBrake: {
     reach: 'internal',
     idempotency: 'natural', // it only waits
-    timeoutMs: 20_000,
+    timeoutMs: 'activity',
     // The commit that asks for this effect is the one that put the brake on: its number is in the key.
     run: (_, { key, signal }) => processes.awaitSeen(Number(key.split('/').at(-2)), signal),
   },

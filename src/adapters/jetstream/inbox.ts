@@ -19,6 +19,13 @@ import { asked } from './errors.ts'
 const STREAM = 'COMMANDS'
 const ACK_WAIT_MS = 30_000
 const WORKING_MS = 10_000
+/** Calls with and without an id, of known and unknown senders. */
+const ENDPOINTS = [
+  ['call', ''],
+  ['call-id', '.*'],
+  ['call-by', '.by.*.*'],
+  ['call-id-by', '.*.by.*.*'],
+] as const
 const payloads = JSONCodec<unknown>()
 const text = new TextDecoder()
 
@@ -85,8 +92,8 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
     const handler = (error: Error | null, message: ServiceMsg): void => {
       if (!error) void answer(message)
     }
-    service.addEndpoint(`${type}-call`, { subject: `qm.${cluster}.call.${type}.*`, handler })
-    service.addEndpoint(`${type}-call-id`, { subject: `qm.${cluster}.call.${type}.*.*`, handler })
+    for (const [name, rest] of ENDPOINTS)
+      service.addEndpoint(`${type}-${name}`, { subject: `qm.${cluster}.call.${type}.*${rest}`, handler })
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true })
       if (signal.aborted) resolve()
@@ -102,34 +109,67 @@ let calls = 0
 const calledCommand = (message: ServiceMsg): Command =>
   commandOf(message.subject, message.headers, message.data, `call/${message.reply ?? ''}/${++calls}`, Date.now())
 
-/** `qm.<c>.cmd.<type>.<verb>[.<id>]` and its JSON payload; an empty payload is `{}`. */
+/**
+ * `qm.<c>.cmd.<type>.<verb>[.<id>][.by.<account>.<user>]` and its JSON payload; an empty payload is `{}`. The end of the
+ * subject is written by NATS where another account's command comes in (`nats-server/accounts.ts`), and by nobody else.
+ */
 const commandOf = (subject: string, hdrs: MsgHdrs | undefined, data: Uint8Array, fallbackId: string, sentAt: number): Command => {
-  const [, , , type = '', verb = '', id, ...rest] = subject.split('.')
+  const [, , , type = '', verb = '', ...rest] = subject.split('.')
   const header = (name: string): string | undefined => hdrs?.get(name) || undefined
-  const deadline = header('Qm-Deadline')
+  const [cmd, cause] = [header('Nats-Msg-Id') ?? fallbackId, header('Qm-Cause')]
+  const deadline = readNumber(header('Qm-Deadline'), isNumber, 'Qm-Deadline', 'number of milliseconds')
+  const schema = readNumber(header('Qm-Schema'), isVersion, 'Qm-Schema', 'schema version (1, 2, 3 …)')
+  const sender = readSender(subject, rest)
   const read = readPayload(data)
-  const named = readId(id)
   const malformed =
-    (rest.length > 0 ? `${subject} has too many parts: qm.<cluster>.cmd.<actor>.<Verb>.<id>` : undefined) ??
-    (deadline !== undefined && !Number.isFinite(Number(deadline))
-      ? `Qm-Deadline: "${deadline}" is no number of milliseconds`
-      : undefined) ??
-    named.malformed ??
-    read.malformed
+    sender.malformed ?? unfit(verb, sender.who, cause === cmd) ?? deadline.malformed ?? schema.malformed ?? read.malformed
   return {
     type,
     verb,
-    id: named.id,
-    cmd: header('Nats-Msg-Id') ?? fallbackId,
-    payload: read.payload,
+    id: sender.id,
+    cmd,
+    payload: malformed === undefined ? read.payload : undefined,
     sentAt,
-    deadline: deadline === undefined ? undefined : Number(deadline),
-    cause: header('Qm-Cause'),
+    deadline: deadline.value,
+    cause,
     corr: header('Qm-Corr'),
     trace: header('traceparent'),
+    who: sender.who,
+    schema: schema.value,
     malformed,
   }
 }
+
+/** What only actors may write: letters, and a command that is its own cause, which is how the journal knows a letter. */
+const unfit = (verb: string, who: string | undefined, causesItself: boolean): string | undefined => {
+  const isLetter = verb.startsWith('$')
+  if (isLetter && who !== undefined) return `${verb} is what actors send each other, and ${who} is none`
+  return !isLetter && causesItself ? 'Qm-Cause names the command itself: leave it out, or name what caused it' : undefined
+}
+
+type Sender = { readonly id?: string | undefined; readonly who?: string; readonly malformed?: string }
+
+/** What follows the verb: nothing, an id, and who sent it. */
+const readSender = (subject: string, rest: readonly string[]): Sender => {
+  const by = rest.length - 3
+  const isKnown = by >= 0 && rest[by] === 'by'
+  const [encoded, ...more] = isKnown ? rest.slice(0, by) : rest
+  const sent = isKnown ? { who: rest.slice(-2).join('/') } : {}
+  if (more.length > 0) return { ...sent, malformed: `${subject} has too many parts: qm.<cluster>.cmd.<actor>.<Verb>.<id>` }
+  return { ...sent, ...readId(encoded) }
+}
+
+const isNumber = (written: string): boolean => Number.isFinite(Number(written))
+const isVersion = (written: string): boolean => /^[1-9]\d{0,8}$/.test(written)
+const readNumber = (
+  written: string | undefined,
+  isOne: (written: string) => boolean,
+  name: string,
+  what: string,
+): { readonly value: number | undefined; readonly malformed?: string } =>
+  written === undefined || isOne(written)
+    ? { value: written === undefined ? undefined : Number(written) }
+    : { value: undefined, malformed: `${name}: "${written}" is no ${what}` }
 
 const readId = (encoded: string | undefined): { readonly id: string | undefined; readonly malformed?: string } => {
   try {

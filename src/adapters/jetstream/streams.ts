@@ -5,13 +5,14 @@ import {
   NatsError,
   nanos,
   RetentionPolicy,
+  StoreCompression,
   type StreamConfig,
 } from 'nats'
+import { type Room, roomIn } from './room.ts'
 
 /** What runs on our streams is newer than this: older servers ignore headers that the runtime relies on, or lose data. */
 export const OLDEST_SERVER = '2.12.3'
 
-const GIB = 2 ** 30
 /** How long a public event is kept. */
 export const EVENTS_MS = 30 * 24 * 3_600_000
 const hours = (count: number): number => nanos(count * 3_600_000)
@@ -21,15 +22,45 @@ export const actorTypes = ['cluster', 'agent', 'tuner', 'controller', 'evictor',
 /** One per action or step: only other actors write to them. */
 const stepTypes = ['drain-node', 'delete-node', 'uncordon-node', 'eviction'] as const
 
-const wanted = (cluster: string, types: readonly string[]): readonly (Partial<StreamConfig> & { readonly name: string })[] => [
-  { name: 'JOURNAL', subjects: [`qm.${cluster}.journal.>`], discard: DiscardPolicy.New, deny_delete: true, allow_direct: true },
+export type Storage = {
+  /** Copies of each stream: 1, or 3 in a cluster of three servers or more. */
+  readonly replicas?: number
+  /** What NATS may store, where that is known. */
+  readonly storeBytes?: number | undefined
+}
+
+type Wanted = Partial<StreamConfig> & { readonly name: string }
+
+const wanted = (cluster: string, types: readonly string[], { events, commands }: Room, replicas: number): readonly Wanted[] => [
+  {
+    name: 'JOURNAL',
+    subjects: [`qm.${cluster}.journal.>`],
+    discard: DiscardPolicy.New,
+    deny_delete: true,
+    allow_direct: true,
+    // Measured on a recorded run: a sixth of the disk, at the same speed.
+    compression: StoreCompression.S2,
+    num_replicas: replicas,
+  },
   {
     name: 'COMMANDS',
     subjects: types.map((type) => `qm.${cluster}.cmd.${type}.>`),
     retention: RetentionPolicy.Workqueue,
+    // When it is full the sender hears it: a command that was stored is not thrown away.
+    discard: DiscardPolicy.New,
     max_age: hours(24),
+    max_bytes: commands ?? -1,
+    num_replicas: replicas,
   },
-  { name: 'EVENTS', subjects: [`qm.${cluster}.evt.>`], max_age: nanos(EVENTS_MS), max_bytes: 2 * GIB, allow_direct: true },
+  {
+    name: 'EVENTS',
+    subjects: [`qm.${cluster}.evt.>`],
+    max_age: nanos(EVENTS_MS),
+    max_bytes: events,
+    allow_direct: true,
+    compression: StoreCompression.S2,
+    num_replicas: replicas,
+  },
 ]
 
 /**
@@ -41,6 +72,7 @@ export const ensureStreams = async (
   nc: NatsConnection,
   cluster: string,
   types: readonly string[] = [...actorTypes, ...stepTypes],
+  { replicas = 1, storeBytes }: Storage = {},
 ): Promise<JetStreamManager> => {
   const version = nc.info?.version ?? '0'
   if (older(version, OLDEST_SERVER))
@@ -48,11 +80,15 @@ export const ensureStreams = async (
       `nats-server ${version} is too old: ${OLDEST_SERVER} is the oldest that keeps what it acknowledges; upgrade it`,
     )
   const jsm = await nc.jetstreamManager()
-  for (const config of wanted(cluster, types)) await ensure(jsm, config)
+  for (const config of wanted(cluster, types, roomIn(storeBytes), replicas)) await ensureStream(jsm, config)
   return jsm
 }
 
-const ensure = async (jsm: JetStreamManager, config: Partial<StreamConfig> & { readonly name: string }): Promise<void> => {
+/**
+ * Makes a stream, or changes it to what we need.
+ * @throws Error when it belongs to another cluster, or NATS made something else of it
+ */
+export const ensureStream = async (jsm: JetStreamManager, config: Wanted): Promise<void> => {
   const known = await jsm.streams.info(config.name).catch((error: unknown) => {
     if (error instanceof NatsError && error.api_error?.code === 404) return undefined
     throw error

@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { nkeys } from 'nats'
+import { renameSync, writeFileSync } from 'node:fs'
+import { accounts, type Principals } from './accounts.ts'
 import type { ServerFolder } from './folder.ts'
 
 export type Configuration = {
   /** The server's name, without blanks. */
   readonly name: string
   readonly port: number
-  /** The only user's public nkey; without one, whoever reaches the port may do everything. */
-  readonly user?: string
+  /** Who may log in; without it, whoever reaches the port may do everything. */
+  readonly principals?: Principals
   readonly maxStoreBytes?: number
   /** Every acknowledged message is on the disk: slower by the disk's own time. Default: the server's, every two minutes. */
   readonly syncAlways?: boolean
@@ -19,7 +18,7 @@ const MAX_PAYLOAD = 2 ** 20
 const MAX_LOG = 10 * 2 ** 20
 
 /** Writes the server's configuration; JSON is valid in its language, and quotes every path. */
-export const writeConfig = (folder: ServerFolder, { name, port, user, maxStoreBytes, syncAlways }: Configuration): void => {
+export const writeConfig = (folder: ServerFolder, { name, port, principals, maxStoreBytes, syncAlways }: Configuration): void => {
   const config = {
     server_name: name,
     host: '127.0.0.1',
@@ -33,32 +32,9 @@ export const writeConfig = (folder: ServerFolder, { name, port, user, maxStoreBy
       ...(maxStoreBytes !== undefined && { max_file_store: maxStoreBytes }),
       ...(syncAlways && { sync_interval: 'always' }),
     },
-    ...(user !== undefined && { authorization: { users: [{ nkey: user }] } }),
+    ...(principals && { accounts: accounts(principals) }),
   }
   const temporary = `${folder.config}.new`
   writeFileSync(temporary, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
   renameSync(temporary, folder.config)
-}
-
-/** The public nkey of the user whose seed is in the folder; made at the first start, and the same ever after. */
-export const userOf = ({ seed }: ServerFolder): string => {
-  const user = nkeys.createUser()
-  const temporary = `${seed}.${randomUUID()}`
-  writeFileSync(temporary, user.getSeed(), { mode: 0o600 })
-  try {
-    linkSync(temporary, seed)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  } finally {
-    rmSync(temporary)
-  }
-  return publicKeyOf(seed)
-}
-
-const publicKeyOf = (seedFile: string): string => {
-  try {
-    return nkeys.fromSeed(readFileSync(seedFile)).getPublicKey()
-  } catch (error) {
-    throw new Error(`${seedFile} is no nkey seed: remove it, and a new one is made`, { cause: error })
-  }
 }

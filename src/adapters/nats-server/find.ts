@@ -11,6 +11,8 @@ export type FoundNatsServer = {
 }
 
 export type Search = {
+  /** Exactly this one, `major.minor.patch`, whatever else is here. Default: any that is new enough. */
+  readonly version?: string
   readonly env?: NodeJS.ProcessEnv
   /** Where an installed server is kept between runs. */
   readonly cacheFolder?: string
@@ -21,7 +23,7 @@ export type Search = {
   readonly signal?: AbortSignal
 }
 
-const RELEASE = `https://github.com/nats-io/nats-server/releases/download/v${PINNED_VERSION}`
+const releaseOf = (version: string): string => `https://github.com/nats-io/nats-server/releases/download/v${version}`
 const EXE = process.platform === 'win32' ? '.exe' : ''
 
 /** There is no nats-server here and none can be had; the message says what to install. */
@@ -47,7 +49,8 @@ export const findNatsServer = async (search: Search = {}): Promise<FoundNatsServ
   const { env = process.env, cacheFolder = binaryCache(env), onProgress = () => {}, signal } = search
   const wished = env.NATS_SERVER_BIN
   if (wished) return wishedServer(wished)
-  const cached = join(cacheFolder, `nats-server-${PINNED_VERSION}${EXE}`)
+  const wanted = search.version ?? PINNED_VERSION
+  const cached = join(cacheFolder, `nats-server-${wanted}${EXE}`)
   const refusals: string[] = []
   const refuse = (reason: string): void => {
     refusals.push(reason)
@@ -60,12 +63,12 @@ export const findNatsServer = async (search: Search = {}): Promise<FoundNatsServ
   for (const { path, source } of present) {
     if (!(await isExecutable(path))) continue
     const version = await usableVersionOf(path).catch((error: Error) => refuse(error.message))
-    if (version !== undefined) return { path, version, source }
+    if (version !== undefined && version === (search.version ?? version)) return { path, version, source }
   }
-  const request = { env, onProgress, cached, ...(signal && { signal }) }
+  const request = { version: wanted, env, onProgress, cached, ...(signal && { signal }) }
   for (const [source, install] of [
     ['go install', async () => buildWithGo({ ...request, go: await firstExecutable(onPath('go', env)) })],
-    ['release', () => downloadRelease({ ...request, base: search.releaseBase ?? RELEASE })],
+    ['release', () => downloadRelease({ ...request, base: search.releaseBase ?? releaseOf(wanted) })],
   ] as const) {
     signal?.throwIfAborted()
     const version = await install().catch((error: Error) => refuse(`${source}: ${error.message}`))

@@ -6,7 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 export type ServerFolder = {
   readonly config: string
   readonly log: string
+  /** The operator's: the one that was there before there were accounts. */
   readonly seed: string
+  readonly systemSeed: string
+  /** A folder of further operators' public keys, if somebody made one. */
+  readonly operators: string
   readonly pid: string
   readonly jetstream: string
   release(): void
@@ -39,6 +43,8 @@ export const takeFolder = (wanted: string): ServerFolder => {
     config: join(folder, 'nats-server.conf'),
     log: join(folder, 'nats-server.log'),
     seed: join(folder, 'user.seed'),
+    systemSeed: join(folder, 'system.seed'),
+    operators: join(folder, 'operators'),
     pid: join(folder, 'nats-server.pid'),
     jetstream: join(folder, 'jetstream'),
     release: () => {

@@ -8,9 +8,11 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
-import { PINNED_VERSION, versionOf } from './version.ts'
+import { versionOf } from './version.ts'
 
 type Installation = {
+  /** `major.minor.patch`, nothing else is taken. */
+  readonly version: string
   readonly env: NodeJS.ProcessEnv
   readonly onProgress: (message: string) => void
   /** The file that the installed binary becomes. */
@@ -21,21 +23,21 @@ type Installation = {
 const run = promisify(execFile)
 const PROGRESS_STEP = 0.1
 
-/** Builds the pinned version with Go and keeps it. @throws Error when there is no Go or it does not succeed */
+/** Builds the version with Go and keeps it. @throws Error when there is no Go or it does not succeed */
 export const buildWithGo = async (wanted: Installation & { readonly go: string | undefined }): Promise<string> => {
-  const { go, onProgress } = wanted
+  const { go, onProgress, version } = wanted
   if (go === undefined) throw new Error('there is no go on PATH')
   return installed(wanted, async (folder) => {
-    onProgress(`building nats-server ${PINNED_VERSION} with go install, once; this takes about a minute`)
+    onProgress(`building nats-server ${version} with go install, once; this takes about a minute`)
     await goInstall(go, folder, wanted)
     return join(folder, process.platform === 'win32' ? 'nats-server.exe' : 'nats-server')
   })
 }
 
-const goInstall = async (go: string, folder: string, { env, onProgress, signal }: Installation): Promise<void> => {
+const goInstall = async (go: string, folder: string, { version, env, onProgress, signal }: Installation): Promise<void> => {
   // GOBIN refuses to hold what is built for another platform.
   const { GOOS: _os, GOARCH: _arch, ...rest } = env
-  const child = spawn(go, ['install', '-v', `github.com/nats-io/nats-server/v2@v${PINNED_VERSION}`], {
+  const child = spawn(go, ['install', '-v', `github.com/nats-io/nats-server/v2@v${version}`], {
     cwd: folder,
     env: { ...rest, GOBIN: folder },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -51,11 +53,11 @@ const goInstall = async (go: string, folder: string, { env, onProgress, signal }
   if (code !== 0) throw new Error(`it ends with ${code ?? 'a signal'}: ${said.slice(-3).join(' ')}`)
 }
 
-/** Downloads the pinned version's release, checks it against the release's SHA256SUMS, and keeps it. */
+/** Downloads the version's release, checks it against the release's SHA256SUMS, and keeps it. */
 export const downloadRelease = (wanted: Installation & { readonly base: string }): Promise<string> =>
   installed(wanted, async (folder) => {
-    const { base, signal } = wanted
-    const name = `nats-server-v${PINNED_VERSION}-${platformOf(process.platform, process.arch)}`
+    const { version, base, signal } = wanted
+    const name = `nats-server-v${version}-${platformOf(process.platform, process.arch)}`
     const archive = `${name}.${process.platform === 'win32' ? 'zip' : 'tar.gz'}`
     const expected = checksumFor(archive, await (await got(`${base}/SHA256SUMS`, signal)).text())
     const file = join(folder, archive)
@@ -90,7 +92,7 @@ const got = async (url: string, signal?: AbortSignal): Promise<Response> => {
 }
 
 /** @returns the file's SHA-256, in hexadecimal */
-const download = async (url: string, file: string, { onProgress, signal }: Installation): Promise<string> => {
+const download = async (url: string, file: string, { version, onProgress, signal }: Installation): Promise<string> => {
   const response = await got(url, signal)
   if (!response.body) throw new Error(`${url} answers with nothing`)
   const total = Number(response.headers.get('content-length') ?? 0)
@@ -103,7 +105,7 @@ const download = async (url: string, file: string, { onProgress, signal }: Insta
       received += chunk.length
       if (total > 0 && received / total >= told + PROGRESS_STEP) {
         told = received / total
-        onProgress(`downloading nats-server ${PINNED_VERSION}: ${Math.round(told * 100)} %`)
+        onProgress(`downloading nats-server ${version}: ${Math.round(told * 100)} %`)
       }
       yield chunk
     }
@@ -118,15 +120,15 @@ const download = async (url: string, file: string, { onProgress, signal }: Insta
 }
 
 /** Makes a binary in a folder of its own and puts it into its place in one step: two who install at once don't meet. */
-const installed = async ({ cached }: Installation, make: (folder: string) => Promise<string>): Promise<string> => {
+const installed = async ({ version, cached }: Installation, make: (folder: string) => Promise<string>): Promise<string> => {
   await mkdir(dirname(cached), { recursive: true, mode: 0o700 })
   const folder = await mkdtemp(join(dirname(cached), '.install-'))
   try {
     const made = await make(folder)
-    const version = await versionOf(made)
-    if (version !== PINNED_VERSION) throw new Error(`what came is nats-server ${version}, not ${PINNED_VERSION}`)
+    const came = await versionOf(made)
+    if (came !== version) throw new Error(`what came is nats-server ${came}, not ${version}`)
     await rename(made, cached)
-    return version
+    return came
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

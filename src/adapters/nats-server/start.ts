@@ -1,18 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Configuration, userOf, writeConfig } from './config.ts'
+import type { Principals } from './accounts.ts'
+import { adoptStore } from './adopt.ts'
+import { type Configuration, writeConfig } from './config.ts'
 import { type ServerFolder, takeFolder } from './folder.ts'
+import { principalsOf } from './principals.ts'
 import { type Exit, endOrphan, launch, type ServerProcess } from './process.ts'
 import { freePort, NotStarted, ready } from './ready.ts'
 
 export type NatsServerOptions = {
   readonly binary: string
-  /** The server's folder: its store, log, configuration and the user's seed. Kept between runs. */
+  /** The server's folder: its store, log, configuration and the users' seeds. Kept between runs. */
   readonly storeFolder: string
   /** The server's name, without blanks. */
   readonly name: string
   /** Default: a free one. It stays the same until `stop`. */
   readonly port?: number
-  /** 'nkey' (default): only who has the seed file may connect. 'none': whoever reaches the port, for tests. */
+  /** 'nkey' (default): only who has a seed file may connect, to the account of the operator or of the system. 'none': whoever reaches the port, for tests. */
   readonly auth?: 'nkey' | 'none'
   readonly maxStoreBytes?: number
   readonly syncAlways?: boolean
@@ -25,8 +28,10 @@ export type NatsServerOptions = {
 export type NatsServer = {
   readonly url: string
   readonly port: number
-  /** The file with the user's nkey seed (for `nkeyAuthenticator(readFileSync(seedFile))`); undefined without authentication. */
+  /** The operator's nkey seed (for `nkeyAuthenticator(readFileSync(seedFile))`); undefined without authentication. */
   readonly seedFile: string | undefined
+  /** The same for the actors' own account, where the streams are. */
+  readonly systemSeedFile: string | undefined
   /** Undefined while it is down. Another one after a restart. */
   pid(): number | undefined
   /** Settles when it has ended and will not be started again. */
@@ -55,10 +60,13 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<NatsS
     throw new Error('on Windows there is nothing that would end nats-server with us: start it yourself and set NATS_URL to it')
   const folder = takeFolder(options.storeFolder)
   try {
-    await endOrphan(folder, options.onProgress ?? (() => {}))
-    const user = options.auth === 'none' ? undefined : userOf(folder)
-    const first = await startedOnFreePort(folder, options, user)
-    return supervised(folder, options, first, user === undefined ? undefined : folder.seed)
+    const { onProgress = () => {} } = options
+    await endOrphan(folder, onProgress)
+    const principals = options.auth === 'none' ? undefined : principalsOf(folder)
+    if (principals) adoptStore(folder, onProgress)
+    const first = await startedOnFreePort(folder, options, principals)
+    const seeds = { seedFile: principals && folder.seed, systemSeedFile: principals && folder.systemSeed }
+    return { ...seeds, ...supervised(folder, options, first) }
   } catch (error) {
     folder.release()
     throw error
@@ -66,10 +74,14 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<NatsS
 }
 
 /** Between finding a free port and listening on it another process can take it: then another port. */
-const startedOnFreePort = async (folder: ServerFolder, options: NatsServerOptions, user?: string): Promise<Started> => {
+const startedOnFreePort = async (
+  folder: ServerFolder,
+  options: NatsServerOptions,
+  principals: Principals | undefined,
+): Promise<Started> => {
   for (let tries = 1; ; tries++) {
     const port = options.port ?? (await freePort())
-    writeConfig(folder, configuration(options, port, user))
+    writeConfig(folder, configuration(options, port, principals))
     try {
       return { process: await launched(folder, options, port), port }
     } catch (error) {
@@ -78,10 +90,14 @@ const startedOnFreePort = async (folder: ServerFolder, options: NatsServerOption
   }
 }
 
-const configuration = ({ name, maxStoreBytes, syncAlways }: NatsServerOptions, port: number, user?: string): Configuration => ({
+const configuration = (
+  { name, maxStoreBytes, syncAlways }: NatsServerOptions,
+  port: number,
+  principals: Principals | undefined,
+): Configuration => ({
   name,
   port,
-  ...(user !== undefined && { user }),
+  ...(principals && { principals }),
   ...(maxStoreBytes !== undefined && { maxStoreBytes }),
   ...(syncAlways !== undefined && { syncAlways }),
 })
@@ -96,8 +112,7 @@ const supervised = (
   folder: ServerFolder,
   options: NatsServerOptions,
   first: Started,
-  seedFile: string | undefined,
-): NatsServer => {
+): Omit<NatsServer, 'seedFile' | 'systemSeedFile'> => {
   const { onProgress = () => {}, restart = true } = options
   const { port } = first
   const stopping = new AbortController()
@@ -146,5 +161,5 @@ const supervised = (
     await ended
   }
   const url = `nats://127.0.0.1:${port}`
-  return { url, port, seedFile, pid: () => current?.pid, ended, stop, [Symbol.asyncDispose]: stop }
+  return { url, port, pid: () => current?.pid, ended, stop, [Symbol.asyncDispose]: stop }
 }

@@ -1,9 +1,10 @@
-import { type JetStreamClient, type JetStreamManager, JSONCodec, type NatsConnection, type ServiceMsg } from 'nats'
+import { type JetStreamClient, type JetStreamManager, JSONCodec, type ServiceMsg } from 'nats'
 import { z } from 'zod'
 import { brakeOf, phaseOf } from '../../actors/cluster.ts'
 import { subjects } from '../../events/subjects.ts'
 import { stated } from '../../runtime/drafts.ts'
 import type { Host } from '../../runtime/host.ts'
+import { type AuditSource, auditPage } from './audit-trail.ts'
 import { departures, factsAbout } from './history.ts'
 import type { PlannerThread } from './planner.ts'
 
@@ -24,13 +25,13 @@ export type Status = {
 /** An effect that failed for good; `key` names it for a retry. */
 export type ParkedEffect = { readonly key: string; readonly effect: string; readonly state: string; readonly error: string }
 
-type Asked = {
-  readonly nc: NatsConnection
+type Asked = AuditSource & {
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
-  readonly cluster: string
   readonly host: Host
   readonly planner: PlannerThread
+  /** Further questions, by what they ask. */
+  readonly more?: Readonly<Record<string, (question: unknown) => Promise<unknown>>>
 }
 
 const json = JSONCodec<unknown>()
@@ -70,7 +71,7 @@ const parkedIn = (host: Host): readonly ParkedEffect[] =>
     )
   })
 
-/** Answers `qm.<c>.ask.state` and `qm.<c>.ask.why`, discoverable as a NATS service. */
+/** Answers `qm.<c>.ask.state`, `qm.<c>.ask.why` and `qm.<c>.ask.audit`, discoverable as a NATS service. */
 export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }> => {
   const { nc, js, jsm, cluster, host, planner } = asked
   const why = async (question: unknown): Promise<unknown> => {
@@ -92,7 +93,9 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
   }
   endpoint('state', () => statusOf(cluster, host, planner))
   endpoint('why', why)
+  endpoint('audit', (question) => auditPage(asked, question))
   endpoint('parked', async () => parkedIn(host))
+  for (const [what, answer] of Object.entries(asked.more ?? {})) endpoint(what, answer)
   return { stop: async () => void (await service.stop()) }
 }
 

@@ -5,8 +5,8 @@ import type { System } from './system.ts'
 
 const json = JSONCodec<CloudEvent>()
 
-/** The first `up` of a world connects by itself; later ones go on in the journaled phase. */
-export const connectFirst = async ({ nc, host }: System, cluster: string): Promise<void> => {
+/** The first `up` of a world connects by itself; later ones go on in the journaled phase. `nc` is whose command it is. */
+export const connectFirst = async ({ nc, host }: Pick<System, 'nc' | 'host'>, cluster: string): Promise<void> => {
   const root = host.actors().find(({ self }) => self.type === 'cluster')
   // Commit 1 makes the actor, and what is reopened has a second one at least.
   if (root?.book()?.n === 1) await nc.request(subjects(cluster).call('cluster', 'Connect'), '{}', { timeout: 10_000 })

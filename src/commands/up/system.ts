@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats'
 import { permits } from '../../actors/cluster.ts'
+import { objectArchive } from '../../adapters/jetstream/archive.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { jetstreamJournal } from '../../adapters/jetstream/journal.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
+import { publishMachines } from '../../adapters/jetstream/machines.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
 import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
+import { kvSnapshots } from '../../adapters/jetstream/snapshots.ts'
 import { actorTypes, ensureStreams } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
@@ -23,6 +26,7 @@ import { project } from '../../runtime/projector.ts'
 import { createTimers } from '../../runtime/timers.ts'
 import { type Status, serveAsks, statusOf } from './asks.ts'
 import { definitions } from './definitions.ts'
+import { openPast } from './past.ts'
 import { startPlanner } from './planner.ts'
 
 export type SystemOptions = {
@@ -75,8 +79,12 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),
   }
-  const hosted = definitions(ports)
+  const known = definitions(ports)
+  const machines = await publishMachines(js, known)
+  for (const [type, reason] of machines.refused) log.error({ type }, reason)
+  const hosted = known.filter(({ type }) => !machines.refused.has(type))
 
+  const archive = await objectArchive(nc, js, jsm)
   const root = { address: { type: 'cluster', id: cluster } }
   const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
     const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight() }
@@ -94,6 +102,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       timers: createTimers(systemClock),
       licence: held,
       log,
+      snapshots: await kvSnapshots(js),
+      archive,
     },
     leases,
     definitions: hosted,
@@ -102,13 +112,15 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   })
   await host.ready
   const projecting = project(cluster, journal, jetstreamEvents(js, jsm, cluster), systemClock, log, life.signal)
-  const asks = await serveAsks({ nc, js, jsm, cluster, host, planner })
+  const past = openPast({ nc, jsm, cluster, journal, archive, definitions: known, machines, log })
+  const asks = await serveAsks({ nc, js, jsm, cluster, archive, host, planner, more: past.answers })
   return {
     nc,
     host,
     status: () => statusOf(cluster, host, planner),
     stop: async () => {
       await asks.stop()
+      past.stop()
       await host.stop()
       life.abort(new Error('the system stops'))
       await Promise.race([projecting, new Promise((resolve) => setTimeout(resolve, 1_000))])

@@ -10,7 +10,7 @@ export type VirtualClock = Clock & {
   readonly next: () => number | undefined
 }
 
-const TURNS = 20
+const TURNS = 4
 
 /** Lets everything that is ready run. */
 export const settled = async (): Promise<void> => {

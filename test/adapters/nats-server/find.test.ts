@@ -94,6 +94,14 @@ chmod +x "$GOBIN/nats-server"`
   expect(readdirSync(cacheFolder())).toEqual([`nats-server-${PINNED_VERSION}`])
 })
 
+test('nats-server: a version that is asked for is the only one taken, whatever else is here', async () => {
+  fake(join(folder, 'bin', 'nats-server'), PINNED_VERSION)
+  fake(cached(), PINNED_VERSION)
+  const oldest = fake(join(cacheFolder(), `nats-server-${OLDEST_VERSION}`), OLDEST_VERSION)
+  const found = findNatsServer({ env: path('bin'), cacheFolder: cacheFolder(), version: OLDEST_VERSION })
+  expect(await found).toEqual({ path: oldest, version: OLDEST_VERSION, source: 'cache' })
+})
+
 test('nats-server: without any, one clear sentence says what to install, and what was tried', async () => {
   script(join(folder, 'bin', 'go'), 'echo "no network" >&2; exit 1')
   const { found } = find(path('bin'))

@@ -1,0 +1,28 @@
+const GIB = 2 ** 30
+
+/** Bytes that each of them may hold, as NATS counts them: before compression. Absent: as much as there is. */
+export type Room = {
+  readonly events: number
+  readonly commands?: number
+  readonly snapshots: number
+  readonly archive?: number
+}
+
+/** Of the volume; together with the planner's history (a tenth) and the objects (a twentieth) nine tenths. */
+const SHARES = { events: 1 / 20, commands: 1 / 20, snapshots: 1 / 20, archive: 6 / 10 }
+
+/**
+ * How the store is shared out: the journal itself has no bound, but what others may fill leaves a tenth of the volume to
+ * it. JetStream tells no client how large its volume is, so whoever starts the server or gives the account says it.
+ * @param storeBytes what NATS may store; undefined when nobody knows
+ */
+export const roomIn = (storeBytes: number | undefined): Room => {
+  if (storeBytes === undefined) return { events: 2 * GIB, snapshots: GIB }
+  const share = (part: number): number => Math.floor(storeBytes * part)
+  return {
+    events: Math.min(2 * GIB, share(SHARES.events)),
+    commands: Math.min(GIB, share(SHARES.commands)),
+    snapshots: Math.min(GIB, share(SHARES.snapshots)),
+    archive: share(SHARES.archive),
+  }
+}

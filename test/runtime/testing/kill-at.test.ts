@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest'
+import type { KillPoint } from '../../../src/runtime/ground.ts'
+import { killAt } from '../../../src/runtime/testing/kill-at.ts'
+import type { Surroundings } from '../../../src/runtime/testing/paths.ts'
+import { shipped } from '../../shipped.ts'
+
+const order = { id: 'a1', nodeName: 'n1', nodeUid: 'u1', drainTimeoutSeconds: 600, force: false }
+const node = { name: 'n1', uid: 'u1', providerId: '', unschedulable: false }
+const pod = { namespace: 'web', name: 'a', uid: 'pa' }
+const summary = {
+  plan: 'p1',
+  hash: 'h1',
+  planner: 'greedy',
+  nodes: 2,
+  nodesAfter: 1,
+  hourlyCost: 2,
+  hourlyCostAfter: 1,
+  bound: 1,
+  evictions: 1,
+  drains: 1,
+  kept: {},
+}
+const wave = [{ node: 'n1', uid: 'u1', evictions: 1, hourlyCost: 1 }]
+const ended = { type: 'evictor.ActionEnded', action: 'p1.0', nodeName: 'n1' }
+
+const clusterEndings = {
+  checkPowers: { outputs: [{ missing: [] }, { missing: [{ actor: 'agent', power: 'list pods' }] }], errors: ['Unavailable'] },
+  awaitBrake: { outputs: [{ processes: 1, unanswered: 0, inFlight: 0 }] },
+  scanner: { outputs: [], errors: ['NotHosted'] },
+  agent: { outputs: [] },
+  evictor: { outputs: [] },
+  watchSwitch: { outputs: [] },
+}
+
+/** What each machine may meet: its commands and messages, and how its effects and children may end. */
+const surroundings: Readonly<Record<string, Surroundings>> = {
+  cluster: {
+    input: { id: 'one' },
+    events: [
+      { type: 'cluster.Connect' },
+      { type: 'cluster.Promote' },
+      { type: 'cluster.Demote' },
+      { type: 'cluster.Disconnect' },
+      { type: 'cluster.Hold', policy: 'rollback' },
+      { type: 'cluster.Release' },
+    ],
+    endings: clusterEndings,
+  },
+  'cluster, its switches': {
+    input: { id: 'one' },
+    events: [
+      { type: 'cluster.EnableSecurity' },
+      { type: 'cluster.DisableSecurity' },
+      { type: 'cluster.Hold', policy: 'finish' },
+      { type: 'cluster.Release' },
+      { type: 'cluster.SwitchSet', policy: 'rollback' },
+      { type: 'cluster.SwitchCleared' },
+    ],
+    endings: clusterEndings,
+  },
+  agent: {
+    input: { cluster: 'one' },
+    events: [
+      { type: 'agent.KindListed', resource: 'nodes', count: 1 },
+      { type: 'agent.KindStalled', resource: 'nodes', reason: 'no answer' },
+      { type: 'agent.KindRecovered', resource: 'nodes' },
+      { type: 'agent.Resync' },
+    ],
+    endings: {
+      discover: { outputs: [{ available: ['nodes'], unavailable: [] }], errors: ['Unavailable'] },
+      reflect: { outputs: [], errors: ['Superseded'] },
+    },
+  },
+  evictor: {
+    input: { cluster: 'one' },
+    events: [
+      { type: 'evictor.SetMode', execute: true },
+      { type: 'evictor.SetMode', execute: false },
+      { type: 'evictor.Plan' },
+      { type: 'evictor.Pause' },
+      { type: 'evictor.Resume' },
+      { ...ended, verb: 'DrainNode', outcome: 'done' },
+      { ...ended, verb: 'DrainNode', outcome: 'failed' },
+    ],
+    endings: {
+      plan: { outputs: [{ summary, wave, leftover: [] }], errors: ['NotReady', 'Error'] },
+      verify: { outputs: [{ nodes: ['n1'], refused: [] }, { nodes: [], refused: [] }], errors: ['Unavailable'] },
+    },
+    sees: ({ execute, pausing }) => [execute, pausing],
+  },
+  controller: {
+    input: { cluster: 'one', paused: false },
+    events: [
+      { type: 'controller.DrainNode', ...order },
+      { type: 'controller.UncordonNode', id: 'u1', nodeName: 'n3', action: 'a0' },
+      { type: 'controller.Pause', policy: 'rollback' },
+      { type: 'controller.Resume' },
+      { type: 'controller.Retire', policy: 'rollback' },
+    ],
+    endings: { drainNode: { outputs: [{ outcome: 'done' }] } },
+    sees: ({ closed }) => closed,
+  },
+  'drain-node': {
+    input: { order },
+    events: [{ type: 'drain-node.Cancel', reason: 'the brake is on' }],
+    endings: {
+      readNode: { outputs: [node, null], errors: ['Unavailable'] },
+      cordon: { errors: ['Gone', 'Refused', 'Unavailable'] },
+      uncordon: { errors: ['Gone', 'Unavailable'] },
+      listEvictable: { outputs: [[pod], []], errors: ['Unavailable'] },
+      eviction: { outputs: [{ uid: 'pa', outcome: 'evicted' }, { uid: 'pa', outcome: 'failed', reason: 'why' }] },
+    },
+  },
+  eviction: {
+    input: { action: 'a1', node: 'n1', pod, deadline: Date.UTC(2027, 0, 1), force: false },
+    events: [{ type: 'eviction.Cancel', reason: 'the brake is on' }],
+    endings: {
+      evictPod: { errors: ['Gone', 'Refused', 'Blocked'] },
+      awaitGone: { outputs: [true, false], errors: ['Unavailable'] },
+      deletePod: { errors: ['Gone', 'Refused'] },
+    },
+    sees: ({ cancelled }) => cancelled === true,
+  },
+  'delete-node': {
+    input: { order: { id: 'd1', nodeName: 'n1', nodeUid: 'u1' } },
+    events: [{ type: 'delete-node.Cancel', reason: 'the brake is on' }],
+    endings: {
+      readNode: { outputs: [node, null], errors: ['Unavailable'] },
+      deleteNode: { errors: ['Gone', 'Refused', 'Unavailable'] },
+      listBound: { outputs: [[pod], []], errors: ['Unavailable'] },
+      deletePod: { errors: ['Gone', 'Unavailable'] },
+    },
+  },
+  'uncordon-node': {
+    input: { order: { id: 'u1', nodeName: 'n1', nodeUid: 'u1', action: 'a0' } },
+    endings: { readNode: { outputs: [node, null], errors: ['Unavailable'] }, uncordon: { errors: ['Gone', 'Refused', 'Unavailable'] } },
+  },
+}
+
+const steps: readonly KillPoint[] = ['before-append', 'after-append', 'before-effect', 'after-effect']
+
+test.each(Object.keys(surroundings).flatMap((type) => steps.map((step) => [type, step] as const)))(
+  'kill: the %s machine, %s, on every path: nothing is lost, nothing runs under a second key, the end is the same',
+  async (type, step) => {
+    const { paths, kills } = await killAt(step).everyPath(shipped(type.replace(/,.*/, '')), surroundings[type])
+    expect(paths).toBeGreaterThan(2)
+    // Actors without effects reach no step of one.
+    expect(kills).toBeGreaterThan(type === 'controller' && step.endsWith('effect') ? -1 : 0)
+  },
+)
