@@ -242,7 +242,7 @@ export const startHost = (options: HostOptions): Host => {
     ready: Promise.race([Promise.all(serving.map(({ ready }) => ready)).then(() => {}), failed]),
     stop: async () => {
       life.abort(new Error('the host stops'))
-      for (const actor of residents.all()) actor.close(new Error('the host stops'))
+      for (const { type } of definitions) void residents.dismiss(type)
       await failed.catch(() => {})
     },
   }

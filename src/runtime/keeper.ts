@@ -44,7 +44,7 @@ const shorten = async (
 ): Promise<void> => {
   for (const { self, book: bookNow, checkpoint } of residents.all()) {
     const known = bookNow()
-    if (self.type !== type || known?.state.status !== 'active' || known.n - known.kept.n < CHECKPOINT_EVERY) continue
+    if (self.type !== type || known?.state.status !== 'active' || !isLong(known)) continue
     if (held.aborted) return
     const commits = await checkpoint()
     if (commits.length === 0) continue
@@ -52,6 +52,9 @@ const shorten = async (
     await journal.purge(self, bookNow()?.kept.seq)
   }
 }
+
+/** The command ids that it remembers are in every checkpoint. */
+const isLong = ({ n, kept, cmds }: Book): boolean => n - kept.n >= Math.max(CHECKPOINT_EVERY, cmds.size)
 
 const bury = async (ground: Ground, type: string, { retainMs }: OneShot, held: AbortSignal): Promise<void> => {
   const { archive, journal, clock } = ground

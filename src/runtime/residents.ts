@@ -51,6 +51,8 @@ const REOPEN_MS = 1_000
 const SWEEP_MS = 1_000
 /** Of a cached snapshot's age in commits: reading so many takes milliseconds. */
 const SNAPSHOT_EVERY = 100
+/** An actor that remembers many command ids has a large snapshot: per commit it costs no more than writing ten of them. */
+const intervalOf = (actor: DurableActor): number => Math.max(SNAPSHOT_EVERY, (actor.book()?.cmds.size ?? 0) / 10)
 /** Whose timer is due so soon is not put away: many that are due together would push each other out. */
 const SOON_MS = 10_000
 /** So many of the longest unused are looked at for one to put away. */
@@ -76,6 +78,8 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
   /** What wakes an actor that was put away with a timer. */
   const asleep = new Map<string, { readonly type: string; readonly disarm: () => void }>()
   const ended = new Set<DurableActor>()
+  /** By type: resolves when nothing of an actor is under way any more. */
+  const leaving = new Map<string, Set<Promise<void>>>()
   const reopenedAt = new Map<string, number>()
   const quarantined = new Map<string, string>()
   const listeners = new Map<string, Set<Listener>>()
@@ -105,12 +109,18 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     asleep.get(name)?.disarm()
     asleep.delete(name)
     actors.set(name, actor)
+    let cachedAt = known?.n ?? 0
     actor.watch((commit) => {
       for (const listener of listeners.get(name) ?? []) listener(commit, actor)
-      if (commit.n % SNAPSHOT_EVERY === 0) cache(actor)
+      if (commit.n - cachedAt >= intervalOf(actor)) {
+        cachedAt = commit.n
+        cache(actor)
+      }
       if (actor.book()?.state.status !== 'active') sweepSoon(actor)
     })
     void actor.closed.then((why) => left(actor, why))
+    const gone = actor.closed.then(actor.quiet).finally(() => leaving.get(self.type)?.delete(gone))
+    leaving.set(self.type, (leaving.get(self.type) ?? new Set()).add(gone))
     makeRoom()
     return actor
   }
@@ -263,15 +273,14 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
   }
 
   const dismiss = async (type: string): Promise<void> => {
-    const leaving = [...actors.values()].filter((actor) => actor.self.type === type)
-    for (const actor of leaving) actor.close(new Error('the lease is lost'))
+    for (const actor of [...actors.values()]) if (actor.self.type === type) actor.close(new Error('the lease is lost'))
     for (const [name, sleeper] of asleep) {
       if (sleeper.type !== type) continue
       sleeper.disarm()
       asleep.delete(name)
     }
     for (const name of quarantined.keys()) if (name.startsWith(`${type}/`)) quarantined.delete(name)
-    await Promise.all(leaving.map((actor) => actor.quiet()))
+    await Promise.all(leaving.get(type) ?? [])
   }
 
   return {
