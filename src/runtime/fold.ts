@@ -105,9 +105,15 @@ const timed = (before: Book['timers'] = new Map(), { tdel, tset }: Commit): Book
 }
 
 const remembered = (cmds: Map<string, number> = new Map(), { cmd, ext, ts }: Commit): Map<string, number> => {
-  if (!ext) return cmds
+  if (ext) remember(cmds, cmd, ts)
+  return cmds
+}
+
+/** Adds a command's id to those already decided, and forgets the ones whose repeat can't come any more. */
+export const remember = (cmds: Map<string, number> | undefined, cmd: string, ts: number): void => {
+  if (!cmds) return
   forget(cmds, ts)
-  return cmds.set(cmd, ts)
+  cmds.set(cmd, ts)
 }
 
 const forget = (cmds: Map<string, number>, now: number): void => {

@@ -4,7 +4,7 @@ import type { DurableActor } from './actor.ts'
 import { pause } from './clock.ts'
 import { define } from './define.ts'
 import { failureOf } from './effects.ts'
-import type { Book } from './fold.ts'
+import { type Book, remember } from './fold.ts'
 import type { Ground } from './ground.ts'
 import { type DurableHandle, handleOf } from './handle.ts'
 import type { Command, Delivery, Leases, Message } from './inbox.ts'
@@ -68,6 +68,8 @@ export const startHost = (options: HostOptions): Host => {
   const byType = new Map(definitions.map((definition) => [definition.type, definition]))
   /** Its signal aborts when the type's lease is lost: nothing of the type may live here then. */
   const tenures = new Map<string, Tenure>()
+  /** By type: commands that were refused for want of an actor. A repeat is not accepted because there is one now. */
+  const turnedAway = new Map<string, Map<string, number>>()
   const tenureOf = (type: string): Tenure | undefined => tenures.get(type)
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
   const residents = createResidents({ ground, definitions: byType, tenureOf, most: options.residents ?? RESIDENTS })
@@ -93,8 +95,9 @@ export const startHost = (options: HostOptions): Host => {
 
   const serveType = async (definition: Definition, held: AbortSignal, onReady: () => void): Promise<void> => {
     const { type } = definition
-    const { books, corrupt } = await readers.read(type)
+    const { books, corrupt, refused } = await readers.read(type)
     if (held.aborted) return
+    turnedAway.set(type, refused)
     for (const { actor, error } of corrupt) residents.quarantine(actor, error)
     for (const { actor, state } of books) residents.admit(actor, state)
     const opening = openAll(books, held)
@@ -170,14 +173,16 @@ export const startHost = (options: HostOptions): Host => {
     const definition = byType.get(sent.type)
     const command = admitted(definition?.idInPayload ? withIdInPayload(sent) : sent, definition, clock.now())
     if (typeof command === 'string') return turnAway(sent, command)
+    if (turnedAway.get(command.type)?.has(command.cmd))
+      return { ok: false, why: 'duplicate', detail: `${command.cmd} was refused before` }
     const self = { type: command.type, id: command.id ?? root.address.id }
     for (;;) {
       try {
         const found = await findFor(command, self)
-        if (!found) return await turnAway(command, `there is no ${addressOf(self)}`)
+        if (!found) return await turnAway(command, `there is no ${addressOf(self)}`, true)
         return await found.receive(command)
       } catch (error) {
-        if (error instanceof Corrupt) return turnAway(command, `${addressOf(self)} is quarantined: ${error.message}`)
+        if (error instanceof Corrupt) return turnAway(command, `${addressOf(self)} is quarantined: ${error.message}`, true)
         if (!isHeld(self.type)) throw error
         log.warn({ actor: addressOf(self), command: command.cmd, err: failureOf(error) }, 'actor closed while deciding')
         await residents.reopen(self)
@@ -191,20 +196,22 @@ export const startHost = (options: HostOptions): Host => {
     return residents.find(self, byType.get(self.type)?.oneShot ? 'unread' : 'read')
   }
 
-  const turnAway = async (command: Command, reason: string): Promise<Outcome> => {
+  const turnAway = async (command: Command, reason: string, formed = false): Promise<Outcome> => {
     const { type, verb, id, cmd, who } = command
+    const ts = clock.now()
     // An actor's stop of what is not there any more is no refusal, and happens every day.
     if (verb !== '$Stop' || who !== undefined)
       await journal.refuse({
         f: 1,
-        refused: { type, verb, ...(id !== undefined && { id }), reason },
+        refused: { type, verb, ...(id !== undefined && { id }), reason, ...(formed && { formed }) },
         own: ground.process,
-        ts: clock.now(),
+        ts,
         cmd,
         ...(who !== undefined && { who }),
       })
     const letter = letterOfRefusal(command, reason)
     if (letter) await inbox.send(letter)
+    if (formed) remember(turnedAway.get(type), cmd, ts)
     return { ok: false, why: 'refused', detail: reason }
   }
   /** A parent waits for its child: it hears that there will be none. */

@@ -8,6 +8,8 @@ export type Recovered = {
   readonly books: readonly { readonly actor: Address; readonly state: Book }[]
   /** Actors whose journal has a hole: nothing is guessed over, they stay closed. */
   readonly corrupt: readonly { readonly actor: Address; readonly error: Corrupt }[]
+  /** Ids of well-formed commands that were refused at the door, with the time. */
+  readonly refused: Map<string, number>
 }
 
 /** Whether the actor is to be in memory: alive, with messages or effects that are owed, or parked for somebody to decide. */
@@ -25,7 +27,7 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   return {
     read: async (type) => {
       gathering ??= gathered()
-      return (await gathering).get(type) ?? { books: [], corrupt: [] }
+      return (await gathering).get(type) ?? { books: [], corrupt: [], refused: new Map() }
     },
   }
 }
@@ -34,9 +36,11 @@ type Found = { readonly actor: Address; state: Book | Corrupt }
 
 const folded = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
   const byType = new Map(types.map((type) => [type, new Map<string, Found>()]))
+  const refused = new Map(types.map((type) => [type, new Map<string, number>()]))
   /** Ended actors are forgotten at once, there may be millions; those of which more comes are read by themselves. */
   const revenants = new Map<string, Address>()
   await journal.readAll(0, ({ seq, type, id, record }) => {
+    if ('refused' in record && record.refused.formed) refused.get(type)?.set(record.cmd, record.ts)
     const found = byType.get(type)
     if (!found || id === undefined || !(record instanceof Corrupt || 'n' in record)) return
     const known = found.get(id)
@@ -52,7 +56,9 @@ const folded = async (journal: Journal, types: readonly string[]): Promise<Reado
     const state = await read(journal, actor, undefined).catch((error: unknown) => corruptOnly(error))
     if (state && (state instanceof Corrupt || owes(state))) byType.get(actor.type)?.set(actor.id, { actor, state })
   }
-  return new Map([...byType].map(([type, found]) => [type, grouped([...found.values()])]))
+  return new Map(
+    [...byType].map(([type, found]) => [type, { ...grouped([...found.values()]), refused: refused.get(type) ?? new Map() }]),
+  )
 }
 
 const next = (before: Book | undefined, actor: Address, commit: Commit, seq: number): Book | Corrupt => {
@@ -67,7 +73,7 @@ const corruptOnly = (error: unknown): Corrupt => {
   throw error
 }
 
-const grouped = (found: readonly Found[]): Recovered => ({
+const grouped = (found: readonly Found[]): Pick<Recovered, 'books' | 'corrupt'> => ({
   books: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [] : [{ actor, state }])),
   corrupt: found.flatMap(({ actor, state }) => (state instanceof Corrupt ? [{ actor, error: state }] : [])),
 })

@@ -96,7 +96,16 @@ export type Commit = z.infer<typeof Commit>
 /** A command that reached no actor: malformed, unknown, or to nobody. Journaled beside the actors of its type. */
 export const Refusal = z.object({
   f: z.literal(1),
-  refused: z.object({ type: z.string(), verb: z.string(), id: z.string().optional(), reason: z.string() }),
+  refused: z.object({
+    type: z.string(),
+    verb: z.string(),
+    id: z.string().optional(),
+    reason: z.string(),
+    formed: z
+      .literal(true)
+      .optional()
+      .describe('nothing was wrong with it: only remembering it keeps a repeat from being accepted'),
+  }),
   own: z.string(),
   ts: z.number(),
   cmd: z.string(),

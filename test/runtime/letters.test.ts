@@ -16,7 +16,11 @@ test('letters: one that is not accepted is journaled once and told', async () =>
   await inbox.call('shop', 'Tell', { to: 'till/one', event: { type: 'till.Unknown' } })
   await clock.advance(1_000)
   expect(journal.of(till).at(-1)?.ev).toMatchObject({ type: '$ignored', event: { type: 'till.Unknown' } })
-  expect(facts(till).at(-1)).toMatchObject({ type: 'till.MessageIgnored', message: 'till.Unknown', from: expect.stringMatching(/^shop\/main\/\d+\/0$/) })
+  expect(facts(till).at(-1)).toMatchObject({
+    type: 'till.MessageIgnored',
+    message: 'till.Unknown',
+    from: expect.stringMatching(/^shop\/main\/\d+\/0$/),
+  })
   expect(inbox.waiting()).toEqual([])
 })
 
@@ -25,7 +29,7 @@ test('letters: one to nobody is refused at the door', async () => {
   await inbox.call('shop', 'Tell', { to: 'till/nobody', event: { type: 'till.Shut' } })
   await clock.advance(1_000)
   expect(journal.entries.flatMap(({ record }) => ('refused' in record ? [record.refused] : []))).toEqual([
-    { type: 'till', verb: '$Send', id: 'nobody', reason: 'there is no till/nobody' },
+    { type: 'till', verb: '$Send', id: 'nobody', reason: 'there is no till/nobody', formed: true },
   ])
 })
 
@@ -58,4 +62,17 @@ test('letters: a spawn and what is told right behind it arrive in this order', a
   await clock.advance(5_000)
   for (const id of ['a', 'b', 'c']) expect(journal.of({ type: 'till', id }).some(({ to }) => to === 'shut')).toBe(true)
   expect(journal.of(shopSelf).filter(({ ev }) => ev.type.startsWith('xstate.done.actor.'))).toHaveLength(3)
+})
+
+test('letters: what was refused for want of an actor stays refused when it comes again, also to another process', async () => {
+  const { inbox, clock, process, journal } = bed(shopDefinitions(), shopSelf)
+  const first = await process('a')
+  expect(await inbox.call('till', 'Pay', { amount: 1 }, 'early', 'late')).toMatchObject({ why: 'refused' })
+  await inbox.call('shop', 'Open', { name: 'late' })
+  await clock.advance(1_000)
+  expect(await inbox.call('till', 'Pay', { amount: 1 }, 'early', 'late')).toMatchObject({ why: 'duplicate' })
+  await first.stop()
+  await process('b')
+  expect(await inbox.call('till', 'Pay', { amount: 1 }, 'early', 'late')).toMatchObject({ why: 'duplicate' })
+  expect(journal.of({ type: 'till', id: 'late' }).filter(({ cmd }) => cmd === 'early')).toEqual([])
 })

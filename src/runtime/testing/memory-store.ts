@@ -7,7 +7,8 @@ export type MemoryStore = {
   readonly entries: Entry[]
   /** @throws Conflict unless the actor's newest record has the sequence `expected` (0: there is none) */
   append(actor: Address, commit: Commit, expected: number): number
-  refuse(refusal: Refusal): void
+  /** @throws Conflict when there is an actor `absent` after all */
+  refuse(refusal: Refusal, absent?: Address): void
   last(actor: Address): Stored | undefined
   at(seq: number): Entry | undefined
   /** Every record after a sequence. */
@@ -43,9 +44,11 @@ export const memoryStore = (): MemoryStore => {
       newest.set(name, { seq, actor, commit: stored })
       return seq
     },
-    refuse: (refusal) => {
-      const known = entries.some(({ record }) => 'refused' in record && record.cmd === refusal.cmd)
-      if (!known) store(refusal.refused.type, undefined, refusal)
+    refuse: (refusal, absent) => {
+      if (entries.some(({ record }) => 'refused' in record && record.cmd === refusal.cmd)) return
+      const present = absent && newest.get(addressOf(absent))
+      if (present) throw new Conflict(`${addressOf(present.actor)}: wrong last sequence: ${present.seq}, not 0`)
+      store(refusal.refused.type, undefined, refusal)
     },
     last: (actor) => newest.get(addressOf(actor)),
     at: (wanted) => entries.find((entry) => entry.seq === wanted),
