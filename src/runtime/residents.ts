@@ -53,9 +53,11 @@ const SWEEP_MS = 1_000
 const SNAPSHOT_EVERY = 100
 /** An actor that remembers many command ids has a large snapshot: per commit it costs no more than writing ten of them. */
 const intervalOf = (actor: DurableActor): number => Math.max(SNAPSHOT_EVERY, (actor.book()?.cmds.size ?? 0) / 10)
+/** Whoever was asked for so recently may not have been given its command yet. */
+const USED_MS = 1_000
 /** Whose timer is due so soon is not put away: many that are due together would push each other out. */
 const SOON_MS = 10_000
-/** So many of the longest unused are looked at for one to put away. */
+/** Among the longest unused, so many more are looked at than have to be put away. */
 const LOOKED_AT = 64
 
 /** What is parked waits for a person, as long as it takes. */
@@ -74,6 +76,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
   const slots = createSlots()
   /** In the order of their last use. */
   const actors = new Map<string, DurableActor>()
+  const usedAt = new WeakMap<DurableActor, number>()
   const bringing = new Map<string, Promise<DurableActor | undefined>>()
   /** What wakes an actor that was put away with a timer. */
   const asleep = new Map<string, { readonly type: string; readonly disarm: () => void }>()
@@ -108,7 +111,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     const actor = createActor(ground, definitionOf(self), self, { known, conditions })
     asleep.get(name)?.disarm()
     asleep.delete(name)
-    actors.set(name, actor)
+    touch(name, actor)
     let cachedAt = known?.n ?? 0
     actor.watch((commit) => {
       for (const listener of listeners.get(name) ?? []) listener(commit, actor)
@@ -116,7 +119,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
         cachedAt = commit.n
         cache(actor)
       }
-      if (actor.book()?.state.status !== 'active') sweepSoon(actor)
+      if (actor.book()?.state.status !== 'active') isOver(actor)
     })
     void actor.closed.then((why) => left(actor, why))
     const gone = actor.closed.then(actor.quiet).finally(() => leaving.get(self.type)?.delete(gone))
@@ -147,8 +150,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
 
   // Ended actors go as soon as nothing of them is under way.
   let sweeping = false
-  const sweepSoon = (actor: DurableActor): void => {
-    ended.add(actor)
+  const sweepSoon = (): void => {
     if (sweeping) return
     sweeping = true
     clock.after(SWEEP_MS, sweep)
@@ -162,8 +164,12 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
       ended.delete(actor)
       if (isWaiting) putAway(actor)
     }
-    const [still] = ended
-    if (still) sweepSoon(still)
+    makeRoom()
+    if (ended.size > 0) sweepSoon()
+  }
+  const isOver = (actor: DurableActor): void => {
+    ended.add(actor)
+    sweepSoon()
   }
 
   const putAway = (actor: DurableActor): void => {
@@ -188,16 +194,23 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
 
   const makeRoom = (): void => {
     if (actors.size <= most) return
-    let looked = 0
+    let looks = actors.size - most + LOOKED_AT
     for (const [name, actor] of actors) {
-      if (actors.size <= most || looked++ >= LOOKED_AT) return
-      if (actor.isIdle() && dueOf(actor) > clock.now() + SOON_MS) putAway(actor)
-      else touch(name, actor)
+      if (actors.size <= most || looks-- === 0) break
+      if (isUnused(actor)) putAway(actor)
+      else queue(name, actor)
     }
+    if (actors.size > most) sweepSoon()
   }
-  const touch = (name: string, actor: DurableActor): void => {
+  const isUnused = (actor: DurableActor): boolean =>
+    actor.isIdle() && clock.monotonic() - (usedAt.get(actor) ?? 0) > USED_MS && dueOf(actor) > clock.now() + SOON_MS
+  const queue = (name: string, actor: DurableActor): void => {
     actors.delete(name)
     actors.set(name, actor)
+  }
+  const touch = (name: string, actor: DurableActor): void => {
+    usedAt.set(actor, clock.monotonic())
+    queue(name, actor)
   }
 
   const find: Residents['find'] = (self, create) => {
@@ -238,7 +251,7 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
       if (!state) return undefined
       const actor = take(self, state)
       await actor.open()
-      if (state.state.status !== 'active') sweepSoon(actor)
+      if (state.state.status !== 'active') isOver(actor)
       return actor
     } catch (error) {
       if (error instanceof Corrupt && !quarantined.has(addressOf(self))) quarantine(self, error)
