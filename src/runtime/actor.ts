@@ -360,6 +360,8 @@ export const createActor = (
       if (!current) return []
       const records: Stored[] = []
       await ground.journal.read(self, 0, (stored) => records.push(stored))
+      const newest = records.at(-1)?.commit
+      if (newest && newest.n > current.n) throw new Fenced(`${name}: ${newest.own} wrote commit ${newest.n} first`)
       if (!isWhole(records, current.n)) throw new Corrupt(`${name}: its journal has a hole before commit ${current.n}`)
       try {
         await note(checkpointing(current, finished, chained(current.kept, records)))

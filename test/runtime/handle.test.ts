@@ -353,7 +353,7 @@ test('host: it gives out handles, which outlive the time in which their actor is
   const heard: unknown[] = []
   handle.subscribe(({ value, context }) => heard.push([value, context.to]))
   await inbox.call('parcel', '$Spawn', {}, undefined, 'p2') // there is room for one
-  await settled()
+  await clock.advance(5_000)
   expect(host.actors().map((actor) => actor.self.id)).toEqual(['p2'])
   await handle.send({ type: 'parcel.Address', to: 'Ada' })
   await handle.send({ type: 'parcel.Send' })
