@@ -64,7 +64,7 @@ const replica = (line: string, run: number): Replica => {
   const { subject, record } = JSON.parse(line) as { readonly subject: string; readonly record: Commit }
   const [, , , type = '', token = ''] = subject.split('.')
   const id = untoken(token)
-  const commit = { ...record, nonce: systemChance.unique().slice(0, 8) }
+  const commit = { ...record, nonce: systemChance.unique() }
   return new RegExp(`^${UUID}`).test(id)
     ? { subject, actor: { type, id }, commit }
     : { subject: `${subject}-${run}`, actor: { type, id: `${id}-${run}` }, commit }

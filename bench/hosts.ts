@@ -22,7 +22,7 @@ const pattern = async (journal: Journal): Promise<readonly Commit[]> => {
   return commits
 }
 
-const written = async (journal: Journal, actors: number): Promise<void> => {
+export const written = async (journal: Journal, actors: number): Promise<void> => {
   const commits = await pattern(journal)
   const ids = Array.from({ length: actors - 1 }, (_, index) => `actor-${index}`).values()
   const writer = async (): Promise<void> => {

@@ -6,7 +6,7 @@ import { recover } from '../src/runtime/recover.ts'
 import { addressOf, type Commit } from '../src/runtime/types.ts'
 import { type Bed, born, CLUSTER, command, onFreshServer, perSecond } from './bed.ts'
 import { type Figure, figure, median, percentages } from './figures.ts'
-import { recovered, residents } from './hosts.ts'
+import { recovered, residents, written } from './hosts.ts'
 
 const ROUNDS = 5
 const ANSWER_MS = 10_000
@@ -90,8 +90,12 @@ const parallel = async ({ journal, nc }: Bed): Promise<readonly Figure[]> => {
   ]
 }
 
+/** Actors of ten commits. */
+const FOLDED = 10_000
+
 /** The fold beside reading and parsing the same stream, in turns. */
 const recovery = async ({ journal }: Bed): Promise<readonly Figure[]> => {
+  await written(journal, FOLDED)
   const read: number[] = []
   const folded: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -102,7 +106,7 @@ const recovery = async ({ journal }: Bed): Promise<readonly Figure[]> => {
     })
     read.push(perSecond(count, readAt))
     const foldAt = performance.now()
-    await recover(journal, ['counter', 'raw', 'bare']).read('counter')
+    await recover(journal, ['counter']).read('counter')
     folded.push(perSecond(count, foldAt))
   }
   return [
@@ -138,12 +142,9 @@ const alone = async (journal: Journal): Promise<readonly Figure[]> => {
 
 /** The runtime's figures, each on a nats-server and a store of its own. */
 export const run = async (): Promise<readonly Figure[]> => [
-  ...(await onFreshServer(async (bed) => [
-    ...(await sequential(bed, 2_000, 'default sync', true)),
-    ...(await parallel(bed)),
-    ...(await recovery(bed)),
-  ])),
+  ...(await onFreshServer(async (bed) => [...(await sequential(bed, 2_000, 'default sync', true)), ...(await parallel(bed))])),
   ...(await onFreshServer((bed) => sequential(bed, 200, 'sync_interval always', false), { syncAlways: true })),
+  ...(await onFreshServer(recovery)),
   ...(await onFreshServer(recovered)),
   ...(await onFreshServer(residents)),
 ]

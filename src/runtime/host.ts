@@ -168,8 +168,22 @@ export const startHost = (options: HostOptions): Host => {
     }
   }
 
-  /** Brings a command to its actor, or says at the door why not. */
+  /** Commands on their way, by type and id: a repeat waits, and then finds out what became of the first. */
+  const underWay = new Map<string, Promise<unknown>>()
   const route = async (sent: Command): Promise<Outcome> => {
+    const name = `${sent.type}/${sent.cmd}`
+    for (let first = underWay.get(name); first; first = underWay.get(name)) await first
+    const decided = decide(sent)
+    const over = decided.then(
+      () => void underWay.delete(name),
+      () => void underWay.delete(name),
+    )
+    underWay.set(name, over)
+    return decided
+  }
+
+  /** Brings a command to its actor, or says at the door why not. */
+  const decide = async (sent: Command): Promise<Outcome> => {
     const definition = byType.get(sent.type)
     const command = admitted(definition?.idInPayload ? withIdInPayload(sent) : sent, definition, clock.now())
     if (typeof command === 'string') return turnAway(sent, command)

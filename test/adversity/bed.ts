@@ -3,7 +3,7 @@ import { assign, emit, setup } from 'xstate'
 import { z } from 'zod'
 import { jetstreamInbox } from '../../src/adapters/jetstream/inbox.ts'
 import { jetstreamJournal } from '../../src/adapters/jetstream/journal.ts'
-import { ensureStreams } from '../../src/adapters/jetstream/streams.ts'
+import { ensureStreams, type Storage } from '../../src/adapters/jetstream/streams.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import { systemChance } from '../../src/runtime/chance.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -16,15 +16,24 @@ import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
 import { createTimers } from '../../src/runtime/timers.ts'
 import type { ActorDef, Commit } from '../../src/runtime/types.ts'
 
-type Add = { readonly type: 'counter.Add'; readonly at: number; readonly amount: number; readonly note: string }
+type Event = { readonly at: number } & (
+  | { readonly type: 'counter.Add'; readonly amount: number; readonly note: string }
+  | { readonly type: 'counter.Wait' }
+)
 type Context = { readonly sum: number; readonly note: string }
+type Fact = { readonly type: 'counter.Added'; readonly sum: number } | { readonly type: 'counter.Waited' }
+
+/** Milliseconds until a counter that was told to wait writes by itself, whether a command comes or not. */
+export const WAIT_MS = 500
 
 /** Adds up, and tells each sum: what was added twice, or not at all, is seen in the sum. */
-export const counter = setup({
-  types: { context: {} as Context, events: {} as Add, emitted: {} as { readonly type: 'counter.Added'; readonly sum: number } },
+const counter = setup({
+  types: { context: {} as Context, events: {} as Event, emitted: {} as Fact },
+  delays: { patience: WAIT_MS },
 }).createMachine({
   id: 'counter',
   context: { sum: 0, note: '' },
+  initial: 'idle',
   on: {
     'counter.Add': {
       actions: [
@@ -33,14 +42,19 @@ export const counter = setup({
       ],
     },
   },
+  states: {
+    idle: { on: { 'counter.Wait': 'waiting' } },
+    waiting: { after: { patience: { target: 'idle', actions: emit({ type: 'counter.Waited' }) } } },
+  },
 })
 
-export const definition = (version = 1): ActorDef<typeof counter> => ({
+const definition = (version: number): ActorDef<typeof counter> => ({
   type: 'counter',
   version,
   machine: counter,
   events: {
     'counter.Add': { schema: z.strictObject({ amount: z.number(), note: z.string().default('') }), v: 1, command: true },
+    'counter.Wait': { schema: z.strictObject({}), v: 1, command: true },
   },
   effects: {},
 })
@@ -53,20 +67,29 @@ export type Bed = {
   readonly journal: Journal
 }
 
+/** A publish that is not answered within so many milliseconds is in doubt. */
+const PUBLISH_MS = 1_000
+
 /** Every stream made anew, over a connection of its own. */
-export const freshBed = async (nc: NatsConnection, cluster: string, timeout = 1_000): Promise<Bed> => {
+export const freshBed = async (nc: NatsConnection, cluster: string, storage: Storage = {}): Promise<Bed> => {
   const old = await nc.jetstreamManager()
   for await (const { config } of old.streams.list()) await old.streams.delete(config.name)
-  return bed(nc, cluster, timeout)
+  return bed(nc, cluster, storage)
 }
 
-export const bed = async (nc: NatsConnection, cluster: string, timeout = 1_000): Promise<Bed> => {
-  const jsm = await ensureStreams(nc, cluster, ['counter'])
-  const js = nc.jetstream({ timeout })
+export const bed = async (nc: NatsConnection, cluster: string, storage: Storage = {}): Promise<Bed> => {
+  const jsm = await ensureStreams(nc, cluster, ['counter'], storage)
+  const js = nc.jetstream({ timeout: PUBLISH_MS })
   return { nc, js, jsm, cluster, journal: jetstreamJournal(js, jsm, cluster) }
 }
 
 export type Said = { readonly level: string; readonly message: string; readonly fields: object }
+
+/** As a logger writes it: of an error its name and words. */
+const legible = (fields: object): object => {
+  const { err = fields } = fields as { err?: object }
+  return err instanceof Error ? { name: err.name, message: err.message } : err
+}
 
 /** A log that remembers what a person would have read. */
 export const remembering = (): { readonly log: Log; readonly said: readonly Said[]; readonly text: () => string } => {
@@ -74,7 +97,7 @@ export const remembering = (): { readonly log: Log; readonly said: readonly Said
   const at =
     (level: string) =>
     (fields: object, message: string): void =>
-      void said.push({ level, message, fields: (fields as { err?: object }).err ?? fields })
+      void said.push({ level, message, fields: legible(fields) })
   const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   return {
     log,
@@ -107,6 +130,8 @@ export const hosted = (given: Bed, log: Log, version = 1): Host => {
 export type Client = {
   /** Stores the command; resolves with whether it was acknowledged. */
   readonly add: (amount?: number, note?: string) => Promise<boolean>
+  /** Lets the counter write by itself, soon; resolves when it has begun to wait. */
+  readonly wait: () => Promise<void>
   readonly acknowledged: ReadonlySet<string>
   /** Adds one after another until it is stopped; answers with how many were acknowledged. */
   readonly keepAdding: () => { readonly stop: () => Promise<number> }
@@ -129,6 +154,9 @@ export const clientOf = ({ nc, js, cluster }: Pick<Bed, 'nc' | 'js' | 'cluster'>
     if (isStored) acknowledged.add(id)
     return isStored
   }
+  const wait = async (): Promise<void> => {
+    await nc.request(subjects(cluster).call('counter', 'Wait', 'root'), '{}', { timeout: 5_000 })
+  }
   const keepAdding = () => {
     let isOn = !nc.isClosed()
     const running = (async () => {
@@ -145,7 +173,7 @@ export const clientOf = ({ nc, js, cluster }: Pick<Bed, 'nc' | 'js' | 'cluster'>
       },
     }
   }
-  return { add, acknowledged, keepAdding }
+  return { add, wait, acknowledged, keepAdding }
 }
 
 export const entriesOf = async (journal: Journal): Promise<readonly Entry[]> => {
@@ -158,7 +186,7 @@ export const entriesOf = async (journal: Journal): Promise<readonly Entry[]> => 
 export const accounts = async (
   journal: Journal,
   acknowledged: ReadonlySet<string>,
-  withinMs = 60_000,
+  withinMs = 30_000,
 ): Promise<readonly string[]> => {
   for (const until = performance.now() + withinMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const wrong = wrongs(await entriesOf(journal), acknowledged)
@@ -186,7 +214,8 @@ const wrongs = (entries: readonly Entry[], acknowledged: ReadonlySet<string>): r
       numbers.set(name, record.n)
       if (record.ev.type === 'counter.Add') sum += Number(record.ev['amount'])
       for (const { ev } of record.em)
-        if (ev['sum'] !== sum) wrong.push(`${name} tells ${String(ev['sum'])} at ${seq}, not ${sum}`)
+        if (ev.type === 'counter.Added' && ev['sum'] !== sum)
+          wrong.push(`${name} tells ${String(ev['sum'])} at ${seq}, not ${sum}`)
     }
   }
   for (const id of acknowledged) if (!decided.has(id)) wrong.push(`${id} was acknowledged and is not decided`)

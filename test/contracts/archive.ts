@@ -81,6 +81,13 @@ export const archiveContract = (name: string, open: () => Promise<Archive>): voi
       ])
     })
 
+    test('parts of one millisecond are read in order, in whatever order they were written', async () => {
+      const archive = await open()
+      await archive.write([chapterOf('one', 4, 6, () => 7)])
+      await archive.write([chapterOf('one', 1, 3, () => 7)])
+      expect(await archivedOf(archive, { type: 'worker', id: 'one' })).toEqual(chapterOf('one', 1, 6, () => 7).commits)
+    })
+
     test('between two times are those that were written then, at the limits too', async () => {
       const archive = await open()
       await archive.write([chapterOf('one', 1, 4, (n) => 10 * n)])

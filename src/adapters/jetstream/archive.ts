@@ -3,6 +3,7 @@ import { DiscardPolicy, type JetStreamClient, type JetStreamManager, type NatsCo
 import type { Archive, Chapter } from '../../runtime/archive.ts'
 import { Corrupt, type Stored } from '../../runtime/journal.ts'
 import { type Address, addressOf } from '../../runtime/types.ts'
+import { type Delivered, deliver, newestSequence } from './delivery.ts'
 import { asked, isNotFound } from './errors.ts'
 import { readHistory } from './history.ts'
 import { Label, mayHold, packed, unpacked } from './segment.ts'
@@ -10,6 +11,13 @@ import { ensureStream } from './streams.ts'
 
 const BUCKET = 'archive'
 const STREAM = `OBJ_${BUCKET}`
+/**
+ * The labels of all segments, each under the segment's name, in a bucket of their own: among the segments' bytes the server
+ * reads the whole block around each, so that a listing takes longer the more is archived. Measured with 3,650 segments:
+ * 0.1 s here, and up to 0.4 s there, when all of them were 0.8 GB and in the disk's cache.
+ */
+const INDEX = 'archive-index'
+const INDEX_PREFIX = `$KV.${INDEX}.`
 const WRITE_MS = 30_000
 
 export type ArchiveOptions = {
@@ -18,7 +26,7 @@ export type ArchiveOptions = {
   readonly maxBytes?: number
 }
 
-type Found = { readonly name: string; readonly label: Label; readonly data: () => Promise<Uint8Array> }
+type Found = { readonly name: string; readonly label: Label }
 
 /**
  * The archive in an object store: one object, a segment, per write. Chapters that begin with an actor's first commit share
@@ -40,18 +48,34 @@ export const objectArchive = async (
     max_bytes: maxBytes,
     num_replicas: replicas,
   })
-  const store = await js.views.os(BUCKET)
+  const store = await asked(BUCKET, () => js.views.os(BUCKET))
+  const index = await asked(INDEX, () => js.views.kv(INDEX, { history: 1, replicas }))
+  const labelled = (name: string, label: object): Promise<unknown> =>
+    asked(`${INDEX} ${name}`, () => index.put(name, JSON.stringify(label)))
+  // An index that was lost is made again, which takes its time.
+  if ((await newestSequence(jsm, `KV_${INDEX}`)) === 0)
+    for (const { name, metadata = {} } of await asked(BUCKET, () => store.list())) await labelled(name, metadata)
 
   const put = async (chapters: readonly Chapter[]): Promise<void> => {
     const { label, data } = await packed(chapters)
-    // Named by its contents: written again after a crash it replaces itself.
+    // Named by its contents: what was written before a crash is found again, and not put in the place of what is read.
     const name = `${label['first']?.split('/')[0]}-${label['from']}-${label['sha256']?.slice(0, 16)}`
-    const info = await asked(`${BUCKET} ${name}`, () => store.putBlob({ name, metadata: label }, data, { timeout: WRITE_MS }))
-    if (Buffer.compare(await bytesOf(info), data) !== 0)
-      throw new Corrupt(`${BUCKET} ${name}: what is stored is not what was written`)
+    const known = await asked(`${BUCKET} ${name}`, () => store.info(name))
+    if (!known || known.deleted || !(await isSame(known, data))) {
+      const info = await asked(`${BUCKET} ${name}`, () => store.putBlob({ name, metadata: label }, data, { timeout: WRITE_MS }))
+      if (!(await isSame(info, data))) throw new Corrupt(`${BUCKET} ${name}: what is stored is not what was written`)
+    }
+    await labelled(name, label)
+  }
+  const isSame = async (info: ObjectInfo, data: Uint8Array): Promise<boolean> => {
+    try {
+      return Buffer.compare(await bytesOf(info), data) === 0
+    } catch (error) {
+      if (error instanceof Corrupt) return false // it is written again, or said by whoever has just written it
+      throw error
+    }
   }
 
-  /** The object's bytes, in the order in which they were stored. */
   const bytesOf = async ({ name, nuid, digest }: ObjectInfo): Promise<Uint8Array> => {
     const subject = `$O.${BUCKET}.C.${nuid}`
     const chunks: Uint8Array[] = []
@@ -63,7 +87,7 @@ export const objectArchive = async (
         throw error
       }
     }
-    const onMessage = ({ data }: { readonly data: Uint8Array }): void => void chunks.push(data)
+    const onMessage = ({ data }: Delivered): void => void chunks.push(data)
     await asked(`${BUCKET} ${name}`, () => readHistory(nc, { stream: STREAM, subject, after: 0, newest, onMessage }))
     const bytes = Buffer.concat(chunks)
     // Its padding is a matter of taste between clients.
@@ -71,12 +95,24 @@ export const objectArchive = async (
       throw new Corrupt(`${BUCKET} ${name}: a part of the object is lost; restore it from a backup`)
     return bytes
   }
+  const dataOf = async (name: string): Promise<Uint8Array> => {
+    const info = await asked(`${BUCKET} ${name}`, () => store.info(name))
+    if (!info || info.deleted) throw new Corrupt(`${BUCKET} ${name}: the object is gone; restore it from a backup`)
+    return bytesOf(info)
+  }
 
-  const segments = async (wanted: (label: Label) => boolean): Promise<readonly Found[]> =>
-    (await asked(BUCKET, () => store.list()))
-      .map((info) => ({ name: `${BUCKET} ${info.name}`, label: labelOf(info), data: () => bytesOf(info) }))
-      .filter(({ label }) => wanted(label))
-      .toSorted((a, b) => a.label.from - b.label.from || a.label.n - b.label.n || a.label.to - b.label.to)
+  const segments = async (wanted: (label: Label) => boolean): Promise<readonly Found[]> => {
+    const found: Found[] = []
+    const onMessage = ({ subject, data }: Delivered): void => {
+      if (data.length === 0) return // a key that was removed
+      const name = subject.slice(INDEX_PREFIX.length)
+      const label = labelOf(name, jsonIn(data))
+      if (wanted(label)) found.push({ name, label })
+    }
+    const stream = `KV_${INDEX}`
+    await deliver(nc, jsm, { stream, after: 0, until: await newestSequence(jsm, stream), onMessage })
+    return found.toSorted((a, b) => a.label.from - b.label.from || a.label.n - b.label.n || a.label.to - b.label.to)
+  }
 
   const handOver = async (found: readonly Found[], onStored: (stored: Stored) => void, actor?: Address): Promise<void> => {
     const handed = new Map<string, number>()
@@ -86,7 +122,7 @@ export const objectArchive = async (
       handed.set(address, stored.commit.n)
       onStored(stored)
     }
-    for (const { name, label, data } of found) await unpacked(name, label, await data(), once, actor)
+    for (const { name, label } of found) await unpacked(`${BUCKET} ${name}`, label, await dataOf(name), once, actor)
   }
 
   return {
@@ -107,10 +143,17 @@ export const objectArchive = async (
 }
 
 /** @throws Corrupt for an object that nobody can know the contents of: passing over it would hide a history */
-const labelOf = ({ name, metadata }: ObjectInfo): Label => {
-  const label = Label.safeParse(metadata)
+const labelOf = (name: string, value: unknown): Label => {
+  const label = Label.safeParse(value)
   if (label.success) return label.data
   throw new Corrupt(
-    `${BUCKET} ${name}: no segment of format 1; if a newer version wrote it, read it with that; if it is not ours, remove it`,
+    `${INDEX} ${name}: no segment of format 1; if a newer version wrote it, read it with that; if it is not ours, remove it`,
   )
+}
+const jsonIn = (bytes: Uint8Array): unknown => {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString())
+  } catch {
+    return undefined // no label: said by whoever wants one
+  }
 }

@@ -1,34 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, JSONCodec, type KV, type KvEntry } from 'nats'
 import type { Leases } from '../../runtime/inbox.ts'
+import { createLeases, type LeaseOptions, type LeaseRecord, type LeaseStore, type LeaseTiming } from '../../runtime/lease.ts'
 import { asked } from './errors.ts'
 
 const BUCKET = 'leases'
-/** A lease that its holder has not renewed for so long, on the waiter's own clock, may be taken. */
-const LEASE_MS = 3_000
-const RENEW_MS = 1_000
-const holders = JSONCodec<{ readonly own: string }>()
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+/** Four seconds outlast a restart of NATS, and as a rule the election of a new leader. */
+const TIMING: LeaseTiming = { leaseMs: 5_000, loseMs: 4_000, renewMs: 1_000 }
+const WATCH_AGAIN_MS = 1_000
 
-/**
- * One lease per actor type in a KV bucket. The time in it is never read: a waiter watches whether the revision changes,
- * so clocks need not agree. That two holders never both write is the journal's fence; this makes it calm.
- */
-export const kvLeases = async (js: JetStreamClient): Promise<Leases & { clear(): Promise<void> }> => {
+/** `leaseMs` is missing in what older versions wrote. */
+const holders = JSONCodec<{ readonly own: string; readonly leaseMs?: number }>()
+
+/** One lease per actor type in a KV bucket: its revision is what is compared and watched. */
+export const kvLeases = async (js: JetStreamClient, options: LeaseOptions = {}): Promise<Leases & { clear(): Promise<void> }> => {
   const kv = await asked(BUCKET, () => js.views.kv(BUCKET, { history: 1 }))
   return {
-    acquire: async (type, own, signal) => {
-      const revision = await take(kv, type, own, signal)
-      const lost = new AbortController()
-      const released = new AbortController()
-      void keep(kv, type, own, revision, lost, AbortSignal.any([released.signal, signal]))
-      return {
-        lost: lost.signal,
-        release: async () => {
-          released.abort()
-          if (!lost.signal.aborted) await kv.purge(type).catch(() => {}) // it runs out by itself
-        },
-      }
-    },
+    ...createLeases(kvStore(kv), { timing: TIMING, ...options }),
     /** For a start that has made sure that no other process is alive: nothing to wait for. */
     clear: async () => {
       for await (const key of await kv.keys()) await kv.purge(key)
@@ -36,47 +24,40 @@ export const kvLeases = async (js: JetStreamClient): Promise<Leases & { clear():
   }
 }
 
-const take = async (kv: KV, type: string, own: string, signal: AbortSignal): Promise<number> => {
-  let seen: { readonly revision: number; readonly since: number } | undefined
-  for (;;) {
-    signal.throwIfAborted()
-    const held = await kv.get(type).catch(() => undefined)
-    const entry = held?.operation === 'PUT' ? held : undefined
-    if (seen?.revision !== entry?.revision) seen = entry && { revision: entry.revision, since: performance.now() }
-    const free = held !== undefined && (!entry || performance.now() - (seen?.since ?? Infinity) > LEASE_MS)
-    const revision = free || held === null ? await claim(kv, type, own, entry) : undefined
-    if (revision !== undefined) return revision
-    await pause(RENEW_MS / 4)
-  }
-}
-
-/** Undefined: somebody else was quicker, or NATS did not answer. */
-const claim = (kv: KV, type: string, own: string, entry: KvEntry | undefined): Promise<number | undefined> => {
-  const value = holders.encode({ own })
-  return (entry ? kv.update(type, value, entry.revision) : kv.create(type, value)).catch(() => undefined)
-}
-
-const keep = async (
-  kv: KV,
-  type: string,
-  own: string,
-  first: number,
-  lost: AbortController,
-  ended: AbortSignal,
-): Promise<void> => {
-  let revision = first
-  while (!ended.aborted) {
-    await pause(RENEW_MS)
-    if (ended.aborted) return
-    try {
-      revision = await kv.update(type, holders.encode({ own }), revision)
-    } catch {
-      // No answer: nobody else can take it either while NATS is away, and the licence holds disruptive work back.
-      const entry = await kv.get(type).catch(() => undefined)
-      if (entry === undefined) continue
-      if (entry?.operation !== 'PUT' || holders.decode(entry.value).own !== own)
-        return lost.abort(new Error(`the lease of ${type} was taken`))
-      revision = entry.revision
+const kvStore = (kv: KV): LeaseStore<LeaseRecord> => ({
+  read: async (type) => {
+    const entry = await kv.get(type)
+    return entry ? recordOf(entry) : undefined
+  },
+  write: async (type, { holder, leaseMs }, over) => {
+    const previousSeq = over === undefined ? 0 : Number(over.version)
+    const revision = await kv.put(type, holders.encode({ own: holder, leaseMs }), { previousSeq })
+    return { version: String(revision), holder, leaseMs }
+  },
+  release: (type, { version }) => kv.purge(type, { previousSeq: Number(version) }),
+  watch: async (type, onChange, signal) => {
+    while (!signal.aborted) {
+      await untilItEnds(kv, type, onChange, signal).catch(() => {}) // without the watch only time wakes the waiter
+      await sleep(WATCH_AGAIN_MS, undefined, { signal, ref: false }).catch(() => {})
+      onChange()
     }
+  },
+})
+
+/** A purged key leaves a marker, whose revision the next holder writes over. */
+const recordOf = ({ revision, operation, value }: KvEntry): LeaseRecord => {
+  const { own, leaseMs } = operation === 'PUT' ? holders.decode(value) : { own: undefined, leaseMs: undefined }
+  return { version: String(revision), holder: own, leaseMs: leaseMs ?? TIMING.leaseMs }
+}
+
+const untilItEnds = async (kv: KV, type: string, onChange: () => void, signal: AbortSignal): Promise<void> => {
+  const changes = await kv.watch({ key: type })
+  const stop = (): void => changes.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    for await (const _ of changes) onChange()
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

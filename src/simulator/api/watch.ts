@@ -109,7 +109,9 @@ const follow = (
   stops.push(faults.onDrop(() => response.destroy()))
   const seconds = Number(query.get('timeoutSeconds') ?? LONGEST_SECONDS) || LONGEST_SECONDS
   stops.push(clock.after(seconds * 1000, () => response.end()))
-  response.on('close', () => {
+  const leave = (): void => {
     for (const stop of stops) stop()
-  })
+  }
+  response.on('close', leave)
+  if (response.destroyed) leave() // the client left while its request waited: there is no more event of that
 }

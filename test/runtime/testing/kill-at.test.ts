@@ -84,7 +84,13 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
     ],
     endings: {
       plan: { outputs: [{ summary, wave, leftover: [] }], errors: ['NotReady', 'Error'] },
-      verify: { outputs: [{ nodes: ['n1'], refused: [] }, { nodes: [], refused: [] }], errors: ['Unavailable'] },
+      verify: {
+        outputs: [
+          { nodes: ['n1'], refused: [] },
+          { nodes: [], refused: [] },
+        ],
+        errors: ['Unavailable'],
+      },
     },
     sees: ({ execute, pausing }) => [execute, pausing],
   },
@@ -108,7 +114,12 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
       cordon: { errors: ['Gone', 'Refused', 'Unavailable'] },
       uncordon: { errors: ['Gone', 'Unavailable'] },
       listEvictable: { outputs: [[pod], []], errors: ['Unavailable'] },
-      eviction: { outputs: [{ uid: 'pa', outcome: 'evicted' }, { uid: 'pa', outcome: 'failed', reason: 'why' }] },
+      eviction: {
+        outputs: [
+          { uid: 'pa', outcome: 'evicted' },
+          { uid: 'pa', outcome: 'failed', reason: 'why' },
+        ],
+      },
     },
   },
   eviction: {
@@ -133,7 +144,10 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
   },
   'uncordon-node': {
     input: { order: { id: 'u1', nodeName: 'n1', nodeUid: 'u1', action: 'a0' } },
-    endings: { readNode: { outputs: [node, null], errors: ['Unavailable'] }, uncordon: { errors: ['Gone', 'Refused', 'Unavailable'] } },
+    endings: {
+      readNode: { outputs: [node, null], errors: ['Unavailable'] },
+      uncordon: { errors: ['Gone', 'Refused', 'Unavailable'] },
+    },
   },
 }
 
