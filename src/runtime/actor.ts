@@ -195,6 +195,7 @@ export const createActor = (
   const fire = async (id: string, due: number): Promise<void> => {
     const timer = current?.timers.get(id)
     if (timer?.due !== due) return
+    if (clock.now() < due) return arm(id, due) // the clock was set back while it waited for its turn
     const { type, at: _, ...payload } = timer.ev
     const event = definition.events[type]
     const ev = event && timer.sv !== undefined ? { ...(upcast(event, payload, timer.sv) as object), type } : timer.ev

@@ -70,6 +70,8 @@ export const startHost = (options: HostOptions): Host => {
   const tenures = new Map<string, Tenure>()
   /** By type: commands that were refused for want of an actor. A repeat is not accepted because there is one now. */
   const turnedAway = new Map<string, Map<string, number>>()
+  /** Why a command was refused whose refusal nobody has acknowledged yet: it may be stored already, so it stands. */
+  const turningAway = new Map<string, string>()
   const tenureOf = (type: string): Tenure | undefined => tenures.get(type)
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
   const residents = createResidents({ ground, definitions: byType, tenureOf, most: options.residents ?? RESIDENTS })
@@ -189,18 +191,28 @@ export const startHost = (options: HostOptions): Host => {
     if (typeof command === 'string') return turnAway(sent, command)
     if (turnedAway.get(command.type)?.has(command.cmd))
       return { ok: false, why: 'duplicate', detail: `${command.cmd} was refused before` }
+    const reason = turningAway.get(`${command.type}/${command.cmd}`)
+    if (reason !== undefined) return turnAway(command, reason, true)
     const self = { type: command.type, id: command.id ?? root.address.id }
     for (;;) {
-      try {
-        const found = await findFor(command, self)
-        if (!found) return await turnAway(command, `there is no ${addressOf(self)}`, true)
-        return await found.receive(command)
-      } catch (error) {
-        if (error instanceof Corrupt) return turnAway(command, `${addressOf(self)} is quarantined: ${error.message}`, true)
-        if (!isHeld(self.type)) throw error
-        log.warn({ actor: addressOf(self), command: command.cmd, err: failureOf(error) }, 'actor closed while deciding')
-        await residents.reopen(self)
-      }
+      const outcome = await attempt(command, self)
+      if (typeof outcome === 'string') return turnAway(command, outcome, true)
+      if (outcome) return outcome
+      await residents.reopen(self)
+    }
+  }
+
+  /** What its actor decides, or why there is nobody to decide. Undefined: the actor was closed meanwhile. */
+  const attempt = async (command: Command, self: Address): Promise<Outcome | string | undefined> => {
+    const name = addressOf(self)
+    try {
+      const found = await findFor(command, self)
+      return found ? await found.receive(command) : `there is no ${name}`
+    } catch (error) {
+      if (error instanceof Corrupt) return `${name} is quarantined: ${error.message}`
+      if (!isHeld(self.type)) throw error
+      log.warn({ actor: name, command: command.cmd, err: failureOf(error) }, 'actor closed while deciding')
+      return undefined
     }
   }
 
@@ -213,6 +225,7 @@ export const startHost = (options: HostOptions): Host => {
   const turnAway = async (command: Command, reason: string, formed = false): Promise<Outcome> => {
     const { type, verb, id, cmd, who } = command
     const ts = clock.now()
+    if (formed) turningAway.set(`${type}/${cmd}`, reason)
     // An actor's stop of what is not there any more is no refusal, and happens every day.
     if (verb !== '$Stop' || who !== undefined)
       await journal.refuse({
@@ -226,6 +239,7 @@ export const startHost = (options: HostOptions): Host => {
     const letter = letterOfRefusal(command, reason)
     if (letter) await inbox.send(letter)
     if (formed) remember(turnedAway.get(type), cmd, ts)
+    turningAway.delete(`${type}/${cmd}`)
     return { ok: false, why: 'refused', detail: reason }
   }
   /** A parent waits for its child: it hears that there will be none. */
