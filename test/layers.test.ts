@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const mayImport: Readonly<Record<string, RegExp>> = {
   events: /^(zod|events)$/,
   ports: /^events$/,
-  runtime: /^(xstate|zod|node:(crypto|assert))$/,
+  runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert))$/,
   actors: /^(xstate|zod|events|ports|runtime\/(intent|types))$/,
   adapters: /^(events|ports|runtime|zod|nats|undici|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,

@@ -10,6 +10,7 @@ import { type DurableHandle, handleOf } from './handle.ts'
 import type { Command, Delivery, Leases, Message } from './inbox.ts'
 import { Corrupt } from './journal.ts'
 import { keep } from './keeper.ts'
+import { STEP_MS } from './licence.ts'
 import { recover } from './recover.ts'
 import { admitted, effectVerbs } from './refuse.ts'
 import { createResidents, type Tenure } from './residents.ts'
@@ -45,8 +46,6 @@ const AGAIN_MS = 1_000
 const RESIDENTS = 20_000
 /** So many recovered actors claim their journals at once. */
 const OPENINGS = 64
-/** Effects that were cancelled may still be at work for so long. */
-const STEP_MS = 10_000
 
 const withIdInPayload = (command: Command): Command =>
   command.verb.startsWith('$') || effectVerbs[command.verb] || typeof command.payload !== 'object'
@@ -83,8 +82,10 @@ export const startHost = (options: HostOptions): Host => {
       const lease = await leases.acquire(type, ground.process, life.signal)
       const held = AbortSignal.any([lease.lost, life.signal])
       tenures.set(type, { held, quietAt: lease.quietAt })
+      // At once, whatever else NATS keeps waiting.
+      held.addEventListener('abort', () => void residents.dismiss(type), { once: true })
       await serveType(definition, held, onReady).catch(async (error: unknown) => {
-        if (life.signal.aborted) return
+        if (held.aborted) return
         log.error({ type, err: failureOf(error) }, 'actor type could not be served, trying again')
         await pause(clock, AGAIN_MS, life.signal)
       })
@@ -101,11 +102,13 @@ export const startHost = (options: HostOptions): Host => {
     if (held.aborted) return
     turnedAway.set(type, refused)
     for (const { actor, error } of corrupt) residents.quarantine(actor, error)
-    for (const { actor, state } of books) residents.admit(actor, state)
-    const opening = openAll(books, held)
+    const opening = openAll(
+      books.map(({ actor, state }) => residents.admit(actor, state)),
+      held,
+    )
     if (root.address.type === type) await createRoot(books)
     const ended = [
-      keptUp(() => inbox.consume(type, (delivery) => void receive(delivery, held), held), held),
+      keptUp(() => inbox.consume(type, inOrder(definition, held), held), held),
       keptUp(() => inbox.serve(type, route, held), held),
       keep(ground, definition, residents, held),
       opening,
@@ -117,25 +120,18 @@ export const startHost = (options: HostOptions): Host => {
     await Promise.all(ended)
   }
 
-  /** A late write of the owner before fences an actor once; it is then opened again like any other. */
-  const openAll = async (
-    books: readonly { readonly actor: Address; readonly state: Book }[],
-    held: AbortSignal,
-  ): Promise<void> => {
-    const queue = books.values()
+  /** A late write of the owner before fences an actor once: it closes, and is then brought back like any other. */
+  const openAll = async (admitted: readonly DurableActor[], held: AbortSignal): Promise<void> => {
+    const queue = admitted.values()
     const worker = async (): Promise<void> => {
-      for (const { actor } of queue) {
+      for (const actor of queue) {
         if (held.aborted) return
-        const found = await residents.find(actor)
-        await found?.open()
+        await actor.open().catch((error: unknown) => {
+          log.warn({ actor: addressOf(actor.self), err: failureOf(error) }, 'actor not opened at once')
+        })
       }
     }
-    const patient = (): Promise<void> =>
-      worker().catch((error: unknown) => {
-        log.warn({ err: failureOf(error) }, 'actor not opened at once')
-        return patient()
-      })
-    await Promise.all(Array.from({ length: OPENINGS }, patient))
+    await Promise.all(Array.from({ length: OPENINGS }, worker))
   }
 
   /** Begins again whatever ends before it should. */
@@ -153,10 +149,19 @@ export const startHost = (options: HostOptions): Host => {
     await route({ type, id, verb: '$Spawn', cmd: `root/${id}`, payload, sentAt: clock.now() })
   }
 
-  /** A stored command is ours until it is decided, however long NATS stays silent. */
-  const receive = (delivery: Delivery, held: AbortSignal): Promise<void> =>
-    untilDone(() => route(delivery.command), delivery, held)
+  /** Commands of one actor wait for each other: one that has to be tried again is not overtaken. */
+  const inOrder = ({ idInPayload }: Definition, held: AbortSignal): ((delivery: Delivery) => void) => {
+    const newest = new Map<string, Promise<void>>()
+    return (delivery) => {
+      const { id } = delivery.command
+      const lane = idInPayload || id === undefined ? root.address.id : id
+      const decided = (newest.get(lane) ?? Promise.resolve()).then(() => untilDone(() => route(delivery.command), delivery, held))
+      newest.set(lane, decided)
+      void decided.then(() => newest.get(lane) === decided && newest.delete(lane))
+    }
+  }
 
+  /** A stored command is ours until it is decided, however long NATS stays silent. */
   const untilDone = async (work: () => Promise<unknown>, { command, done }: Delivery, held: AbortSignal): Promise<void> => {
     while (!held.aborted) {
       try {
@@ -277,7 +282,6 @@ export const startHost = (options: HostOptions): Host => {
     ready: Promise.race([Promise.all(serving.map(({ ready }) => ready)).then(() => {}), failed]),
     stop: async () => {
       life.abort(new Error('the host stops'))
-      for (const { type } of definitions) void residents.dismiss(type)
       await failed.catch(() => {})
     },
   }

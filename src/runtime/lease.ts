@@ -24,7 +24,7 @@ export type LeaseStore<Record extends LeaseRecord> = {
   /** Calls after every change until the signal aborts. One too many or too late costs time and nothing else. */
   watch(type: string, onChange: () => void, signal: AbortSignal): Promise<void>
 }
-export type Held = { readonly holder: string; readonly leaseMs: number }
+type Held = { readonly holder: string; readonly leaseMs: number }
 
 /** Milliseconds: a holder is outlived after `leaseMs` of silence, and has given up by itself after `loseMs`. */
 export type LeaseTiming = { readonly leaseMs: number; readonly loseMs: number; readonly renewMs: number }

@@ -246,8 +246,10 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
 
   const bring = async (self: Address): Promise<DurableActor | undefined> => {
     try {
+      const tenure = tenureOf(self.type)
       const state = await load(ground, definitionOf(self), self)
-      if (!isHeld(self.type)) throw new Error(`the lease of ${self.type} is lost`)
+      // Won back meanwhile, everything was read anew: what was begun under the lease before is not mixed with it.
+      if (tenureOf(self.type) !== tenure || !isHeld(self.type)) throw new Error(`the lease of ${self.type} was lost meanwhile`)
       if (!state) return undefined
       const actor = take(self, state)
       await actor.open()
@@ -261,16 +263,20 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
 
   const reopen = async (self: Address): Promise<void> => {
     const name = addressOf(self)
-    while (isHeld(self.type) && !actors.has(name) && !quarantined.has(name)) {
+    const tenure = tenureOf(self.type)
+    // Under another tenure everything is read anew anyway.
+    const isDue = (): boolean =>
+      tenureOf(self.type) === tenure && isHeld(self.type) && !actors.has(name) && !quarantined.has(name)
+    while (isDue()) {
       const soonest = (reopenedAt.get(name) ?? Number.NEGATIVE_INFINITY) + REOPEN_MS
-      if (soonest > clock.monotonic()) await pause(clock, soonest - clock.monotonic(), tenureOf(self.type)?.held)
-      if (actors.has(name) || !isHeld(self.type)) break
+      if (soonest > clock.monotonic()) await pause(clock, soonest - clock.monotonic(), tenure?.held)
+      if (!isDue()) return
       reopenedAt.set(name, clock.monotonic())
       try {
         await (bringing.get(name) ?? coming(name, bring(self)))
-        break
+        return
       } catch (error) {
-        log.error({ actor: name, err: failureOf(error) }, 'actor could not be reopened, trying again')
+        if (isDue()) log.error({ actor: name, err: failureOf(error) }, 'actor could not be reopened, trying again')
       }
     }
   }
@@ -287,13 +293,14 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
 
   const dismiss = async (type: string): Promise<void> => {
     for (const actor of [...actors.values()]) if (actor.self.type === type) actor.close(new Error('the lease is lost'))
+    for (const name of bringing.keys()) if (name.startsWith(`${type}/`)) bringing.delete(name)
     for (const [name, sleeper] of asleep) {
       if (sleeper.type !== type) continue
       sleeper.disarm()
       asleep.delete(name)
     }
     for (const name of quarantined.keys()) if (name.startsWith(`${type}/`)) quarantined.delete(name)
-    await Promise.all(leaving.get(type) ?? [])
+    await Promise.all([...(leaving.get(type) ?? [])])
   }
 
   return {

@@ -27,7 +27,14 @@ const fresh = async (timeout = 5_000) => {
   for (const stream of ['JOURNAL', 'COMMANDS', 'EVENTS', 'KV_leases']) await old.streams.delete(stream).catch(() => {})
   const jsm = await ensureStreams(nc, cluster, TYPES)
   const js = nc.jetstream({ timeout })
-  return { nc, js, jsm, cluster, journal: jetstreamJournal(js, jsm, cluster), inbox: jetstreamInbox(nc, js, jsm, cluster) }
+  return {
+    nc,
+    js,
+    jsm,
+    cluster,
+    journal: jetstreamJournal(nc, jsm, cluster, { answerMs: timeout }),
+    inbox: jetstreamInbox(nc, js, jsm, cluster),
+  }
 }
 
 journalContract('in memory', async () => memoryJournal())
@@ -47,7 +54,7 @@ const frozen = async (): Promise<void> => {
 
 test('journal: an append to a frozen server is in doubt; the leader is asked until it answers, and it lands once', async () => {
   const { nc, jsm, cluster, journal } = await fresh()
-  const impatient = jetstreamJournal(nc.jetstream({ timeout: 300 }), jsm, cluster)
+  const impatient = jetstreamJournal(nc, jsm, cluster, { answerMs: 300 })
   const first = await journal.append(actor, commitOf(1), 0)
   const silent = new AbortController()
   await frozen()

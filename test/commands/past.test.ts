@@ -19,7 +19,7 @@ beforeAll(async () => {
   const { nc, cluster } = nats
   const jsm = await ensureStreams(nc, cluster)
   const js = nc.jetstream()
-  journal = jetstreamJournal(js, jsm, cluster)
+  journal = jetstreamJournal(nc, jsm, cluster)
   const machines = await publishMachines(js, everyShipped)
   past = openPast({ nc, jsm, cluster, journal, definitions: everyShipped, machines, log: silent })
 })

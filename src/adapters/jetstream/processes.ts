@@ -6,7 +6,7 @@ import { LICENCE_MS, STEP_MS } from '../../runtime/licence.ts'
 import { asked } from './errors.ts'
 
 /** What a process says of itself every second. */
-export type ProcessState = {
+type ProcessState = {
   readonly types: readonly string[]
   readonly seen: number
   readonly inFlight: number

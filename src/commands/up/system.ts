@@ -60,8 +60,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const jsm = await ensureStreams(nc, cluster)
   await ensureObjectsStream(jsm, cluster, 1)
   const js = nc.jetstream()
-  const journal = jetstreamJournal(js, jsm, cluster)
-  const [leases, processes] = [await kvLeases(js), await kvProcesses(js)]
+  const journal = jetstreamJournal(nc, jsm, cluster)
+  const [leases, processes] = [await kvLeases(js, { log }), await kvProcesses(js)]
   if (options.alone) await Promise.all([leases.clear(), processes.clear()])
 
   const client = kubernetesClient(options.access)
@@ -123,6 +123,9 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       past.stop()
       await host.stop()
       life.abort(new Error('the system stops'))
+      await processes
+        .withdraw(own)
+        .catch((error: Error) => log.debug({ err: error.message }, 'this process is forgotten by itself'))
       await Promise.race([projecting, new Promise((resolve) => setTimeout(resolve, 1_000))])
       await planner.stop()
       await client.close()

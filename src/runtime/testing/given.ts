@@ -6,7 +6,7 @@ import { hydrate } from '../persist.ts'
 import type { Commit, Definition, JournaledEvent } from '../types.ts'
 
 /** What one event decided. Effects and messages are `[name, input]`; children `[spawn <type>/<id>, input]`; timers their due time. */
-export type Decided = {
+type Decided = {
   readonly to: unknown
   readonly effects: readonly (readonly unknown[])[]
   readonly timers: readonly number[]
@@ -16,7 +16,7 @@ export type Decided = {
 /** An event with its fields. */
 type Event = { readonly type: string; readonly at?: number | undefined; readonly [field: string]: unknown }
 
-export type Given = {
+type Given = {
   readonly state: AnyMachineSnapshot
   /** What the event decides; `at` (epoch ms) is 0 unless it is in the event. */
   readonly when: (event: Event) => {

@@ -4,7 +4,7 @@ import { begin, type Decision, decide } from '../decide.ts'
 import type { Address, Definition, JournaledEvent } from '../types.ts'
 
 /** How an effect or a child may end: `[output]` of each good ending, and the names of its errors. */
-export type Endings = { readonly outputs?: readonly unknown[]; readonly errors?: readonly string[] }
+type Endings = { readonly outputs?: readonly unknown[]; readonly errors?: readonly string[] }
 
 /** What a machine may meet. */
 export type Surroundings = {

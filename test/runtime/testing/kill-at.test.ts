@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { setup } from 'xstate'
+import { z } from 'zod'
 import type { KillPoint } from '../../../src/runtime/ground.ts'
-import { killAt } from '../../../src/runtime/testing/kill-at.ts'
+import { killAt, NotRecovered } from '../../../src/runtime/testing/kill-at.ts'
 import type { Surroundings } from '../../../src/runtime/testing/paths.ts'
 import { shipped } from '../../shipped.ts'
 
@@ -162,3 +164,22 @@ test.each(Object.keys(surroundings).flatMap((type) => steps.map((step) => [type,
     expect(kills).toBeGreaterThan(type === 'controller' && step.endsWith('effect') ? -1 : 0)
   },
 )
+
+test('kill: a machine that decides otherwise when it is asked again is found', async () => {
+  let asked = 0
+  const machine = setup({ guards: { odd: () => Math.floor(asked++ / 3) % 2 === 0 } }).createMachine({
+    id: 'fickle',
+    initial: 'waiting',
+    states: { waiting: { on: { 'fickle.Go': [{ guard: 'odd', target: 'left' }, { target: 'right' }] } }, left: {}, right: {} },
+  })
+  const fickle = {
+    ...shipped('eviction'),
+    type: 'fickle',
+    machine,
+    effects: {},
+    children: {},
+    events: { 'fickle.Go': { schema: z.unknown(), v: 1 } },
+  }
+  const tried = killAt('before-append').everyPath(fickle, { events: [{ type: 'fickle.Go' }] })
+  await expect(tried).rejects.toThrow(NotRecovered)
+})

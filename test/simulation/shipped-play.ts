@@ -1,0 +1,131 @@
+import { permits, phaseOf } from '../../src/actors/cluster.ts'
+import { everyShipped } from '../shipped.ts'
+import type { Script, Turn } from './effects.ts'
+import type { Order, Play } from './play.ts'
+import { EPOCH } from './process.ts'
+import type { Random } from './random.ts'
+
+const CLUSTER = 'demo'
+const cluster = (verb: string, payload: object = {}): Order => ({ type: 'cluster', verb, payload })
+const controller = (verb: string, id: string, payload: object): Order => ({ type: 'controller', verb, id, payload })
+
+/** An id that carries its time, as those of plans and actions do (UUIDv7). */
+const timedId = (random: Random): string => {
+  const hex = (digits: number): string =>
+    random
+      .below(16 ** digits)
+      .toString(16)
+      .padStart(digits, '0')
+  const time = EPOCH.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`
+}
+const nodeName = (random: Random): string => `node-${random.below(6)}`
+const uidOf = (node: string): string => `uid-of-${node}`
+
+const planned = (random: Random): Turn => {
+  const plan = timedId(random)
+  const nodes = [0, 1].filter(() => random.happens(0.6)).map((index) => `node-${random.below(3) + index * 3}`)
+  const wave = nodes.map((node) => ({ node, uid: uidOf(node), evictions: 1, hourlyCost: 1 }))
+  const leftover = random.happens(0.1) ? [{ node: 'node-6', uid: uidOf('node-6'), action: 'old.0' }] : []
+  const costs = { hourlyCost: 3, hourlyCostAfter: 2, bound: 1 }
+  const counts = { nodes: 6, nodesAfter: 6 - wave.length, evictions: wave.length, drains: wave.length, kept: {} }
+  return { output: { summary: { plan, hash: plan, planner: 'greedy', ...costs, ...counts }, wave, leftover } }
+}
+const pods = (random: Random, node: string, most: number) =>
+  Array.from({ length: random.below(most) }, (_, index) => {
+    const uid = `${node}-${index}-${random.below(1_000)}`
+    return { namespace: 'web', name: `pod-${uid}`, uid }
+  })
+const reports = (random: Random) =>
+  random.happens(0.8)
+    ? [
+        { type: 'agent.KindListed', resource: 'nodes', count: 6 },
+        { type: 'agent.KindListed', resource: 'pods', count: 20 },
+        { type: 'agent.KindStalled', resource: 'pods', reason: 'no answer' },
+        { type: 'agent.KindRecovered', resource: 'pods' },
+      ].slice(0, 2 + random.below(3))
+    : []
+
+type Answer = (input: any, random: Random) => Turn
+const nothing: Answer = () => ({ output: null })
+const answers: Readonly<Record<string, Answer>> = {
+  checkPowers: (_, random) => ({ output: { missing: random.happens(0.2) ? [{ actor: 'agent', power: 'list pods' }] : [] } }),
+  watchSwitch: (_, random) => ({
+    reports: [
+      ...(random.happens(0.3) ? [{ type: 'cluster.SwitchSet', policy: 'rollback' }] : []),
+      { type: 'cluster.SwitchCleared' },
+    ],
+  }),
+  awaitBrake: () => ({ output: { processes: 1, unanswered: 0, inFlight: 0 } }),
+  discover: () => ({ output: { available: ['nodes', 'pods'], unavailable: [] } }),
+  reflect: (_, random) => ({ reports: reports(random) }),
+  plan: (_, random) => (random.happens(0.1) ? { error: 'NotReady' } : planned(random)),
+  verify: ({ nodes }, random) => {
+    const kept = (nodes as readonly string[]).filter(() => random.happens(0.9))
+    return {
+      output: {
+        nodes: kept,
+        refused: nodes.filter((each: string) => !kept.includes(each)).map((node: string) => ({ node, reason: 'a pod came' })),
+      },
+    }
+  },
+  readNode: ({ name }, random) =>
+    random.happens(0.95)
+      ? { output: { name, uid: uidOf(name), providerId: '', unschedulable: random.happens(0.1) } }
+      : { output: null },
+  listEvictable: ({ name }, random) => ({ output: random.happens(0.5) ? pods(random, name, 3) : [] }),
+  listBound: ({ name }, random) => ({ output: random.happens(0.5) ? pods(random, name, 2) : [] }),
+  awaitGone: (_, random) => ({ output: random.happens(0.9) }),
+  evictPod: (_, random) => (random.happens(0.15) ? { error: random.pick(['Blocked', 'Gone']) } : { output: null }),
+  deletePod: nothing,
+  deleteNode: nothing,
+  cordon: nothing,
+  uncordon: nothing,
+}
+const script: Script = (effect, input, random) => {
+  const answer = answers[effect]
+  if (!answer) throw new Error(`the world knows no effect "${effect}"`)
+  return answer(input, random)
+}
+
+const drainOrder = (random: Random): Order => {
+  const node = nodeName(random)
+  return controller('DrainNode', timedId(random), {
+    nodeName: node,
+    nodeUid: uidOf(node),
+    drainTimeoutSeconds: 30,
+    force: random.happens(0.5),
+  })
+}
+const order = (random: Random, count: number): Order => {
+  const first = [cluster('Connect'), cluster('Promote'), cluster('Promote')][count]
+  if (first) return first
+  const chosen = random.fraction()
+  if (chosen < 0.45) return drainOrder(random)
+  if (chosen < 0.55) return controller('DeleteNode', timedId(random), { nodeName: nodeName(random) })
+  if (chosen < 0.6) return controller('UncordonNode', timedId(random), { nodeName: nodeName(random), action: 'a' })
+  if (chosen < 0.63) return controller('CancelAction', 'nobody', {})
+  if (chosen < 0.68) return { type: 'evictor', verb: random.pick(['Plan', 'Pause', 'Resume', 'Resume']), payload: {} }
+  if (chosen < 0.7) return { type: 'agent', verb: 'Resync', payload: {} }
+  if (chosen < 0.75) return cluster('Hold', { policy: random.pick(['rollback', 'finish']) })
+  if (chosen < 0.82) return cluster('Release')
+  return cluster(random.pick(['Promote', 'Promote', 'Connect', 'Demote', 'EnableSecurity', 'DisableSecurity', 'Explode']))
+}
+
+type Value = { readonly security: unknown; readonly brake: unknown }
+
+/** Every machine that we ship, over a cluster that answers by chance. */
+export const shippedPlay: Play = {
+  definitions: everyShipped,
+  root: { address: { type: 'cluster', id: CLUSTER } },
+  unhosted: ['scanner', 'tuner'],
+  governor: { actor: { type: 'cluster', id: CLUSTER }, permits },
+  script,
+  order,
+  rest: [cluster('DisableSecurity'), cluster('Release'), cluster('Disconnect')],
+  isAtRest: ({ to }) => {
+    const { security, brake } = to as Value
+    return phaseOf(to) === 'disconnected' && security === 'off' && brake === 'released'
+  },
+  expected: ['effect failed for good and is parked'],
+}
