@@ -324,8 +324,10 @@ export const createActor = (
     }
   }
   const stop = async (answer: Answering): Promise<Outcome> => {
-    if (!current || !active()) return { ok: false, why: 'refused', detail: `${name} is not running` }
-    return note(stopping(definition, self, answer, current))
+    if (current && active()) return note(stopping(definition, self, answer, current))
+    // Remembered where there may be another life: a late repeat must not end that one.
+    if (current && !definition.oneShot) await note({ ...answer, ev: { type: '$ignored', event: { type: '$Stop' } } })
+    return { ok: false, why: 'refused', detail: `${name} is not running` }
   }
 
   const decideEffect = async (answer: Answering, verb: 'RetryEffect' | 'DiscardEffect', key: string): Promise<Outcome> => {

@@ -149,7 +149,7 @@ const isExpected = ({ expected }: Play, fields: object, message: string): boolea
   return (
     expected.includes(message) ||
     ['Unanswered', 'Fenced', 'PutAway'].includes(err?.name ?? '') ||
-    /^the lease of .* is lost/.test(err?.message ?? '')
+    /^the lease of .* (is|was) lost/.test(err?.message ?? '')
   )
 }
 
