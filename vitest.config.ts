@@ -1,12 +1,17 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLine } from './test/closing-line.ts'
 
+/** What waits for outages of many seconds: `npm run test:nats`. */
+const slow = ['test/adversity/**', 'test/scenarios/cut-off.test.ts', 'test/adapters/leases.test.ts']
+const isSlow = process.env['QM_TEST_SLOW'] !== undefined
+
 export default defineConfig({
   test: {
     isolate: false,
     // The scenarios wait more than they compute.
     maxWorkers: 2,
-    include: ['test/**/*.test.ts'],
+    include: isSlow ? slow.map((pattern) => pattern.replace('**', '**/*.test.ts')) : ['test/**/*.test.ts'],
+    exclude: isSlow ? [] : slow,
     globalSetup: 'test/nats-server.setup.ts',
     reporters: ['default', new ClosingLine()],
     testTimeout: 30_000,

@@ -37,6 +37,7 @@ const begin = async (message: unknown): Promise<void> => {
     policy,
     log: logTo(log),
     alone: true,
+    acceptLoss: false,
   })
   await connectFirst(system, cluster)
   process.send?.('ready')

@@ -23,6 +23,7 @@ type Options = {
   readonly nodes?: number
   readonly seed: number
   readonly cluster: string
+  readonly acceptLoss?: true
 }
 type Nats = {
   readonly url: string
@@ -51,6 +52,7 @@ export const upCommand = (program: Command): void => {
     .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
     .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)
     .option('--cluster <id>', 'the cluster id in every subject: a-z, 0-9 and -', 'demo')
+    .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .addHelpText(
       'after',
       '\nData, logs and the connection file are kept under QUARTERMASTER_HOME. NATS_URL uses a NATS that runs already.\n\nExamples:\n  $ quartermaster up\n  $ quartermaster up --nodes 100\n  $ quartermaster up --kubeconfig ~/.kube/config --context staging --cluster staging',
@@ -78,6 +80,7 @@ const up = async (options: Options): Promise<void> => {
       policy: world.policy,
       log,
       alone: nats.alone,
+      acceptLoss: options.acceptLoss === true,
     }),
     ({ stop }) => stop(),
   )

@@ -43,7 +43,9 @@ const NOTHING_ARCHIVED: Kept = { n: 0, seq: 0, sha256: '' }
  */
 export const book = (before: Book | undefined, self: Address, commit: Commit, seq: number, state?: Persisted): Book => {
   const expected = (before?.n ?? 0) + 1
-  if (commit.n !== expected && (before || !commit.ck))
+  // Where a loss was accepted, the numbers that may have been used before are left out.
+  const isBeginning = commit.ck !== undefined && (!before || commit.ev['loss'] !== undefined)
+  if (commit.n !== expected && !isBeginning)
     throw new Corrupt(`${addressOf(self)}: commit ${expected} is missing, found ${commit.n} at sequence ${seq}`)
   const newest = {
     n: commit.n,
@@ -54,7 +56,7 @@ export const book = (before: Book | undefined, self: Address, commit: Commit, se
     own: commit.own,
     state: state ?? (patched(before?.state, commit.p as Patch) as Persisted),
   }
-  if (commit.ck && !before) return { ...newest, ...ledgerRead(commit.ck), kept: keptBy(commit, seq) }
+  if (commit.ck && isBeginning) return { ...newest, ...ledgerRead(commit.ck), kept: keptBy(commit, seq) }
   return {
     ...newest,
     parent: commit.ev.type === INIT ? (commit.ev['parent'] as Parent | undefined) : before?.parent,

@@ -80,7 +80,7 @@ export const freshBed = async (nc: NatsConnection, cluster: string, storage: Sto
 export const bed = async (nc: NatsConnection, cluster: string, storage: Storage = {}): Promise<Bed> => {
   const jsm = await ensureStreams(nc, cluster, ['counter'], storage)
   const js = nc.jetstream({ timeout: PUBLISH_MS })
-  return { nc, js, jsm, cluster, journal: jetstreamJournal(nc, jsm, cluster) }
+  return { nc, js, jsm, cluster, journal: jetstreamJournal(nc, jsm, cluster, { answerMs: PUBLISH_MS }) }
 }
 
 export type Said = { readonly level: string; readonly message: string; readonly fields: object }

@@ -49,7 +49,9 @@ export const recordIn = (data: Uint8Array, subject: string): Commit | Refusal =>
     throw new Corrupt(`${JOURNAL} ${subject}: a record that is no JSON`, { cause: error })
   }
   if (record?.f !== 1)
-    throw new Corrupt(`${JOURNAL} ${subject}: a record of format ${String(record?.f)}; this version reads format 1`)
+    throw new Corrupt(
+      `${JOURNAL} ${subject}: a record of format ${String(record?.f)}; this version reads format 1: run the newer release`,
+    )
   if (!isCommit(record) && !isRefusal(record)) throw new Corrupt(`${JOURNAL} ${subject}: a record without the fields of format 1`)
   return record
 }

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats'
 import { permits } from '../../actors/cluster.ts'
-import { objectArchive } from '../../adapters/jetstream/archive.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
-import { jetstreamJournal } from '../../adapters/jetstream/journal.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
 import { publishMachines } from '../../adapters/jetstream/machines.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
-import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
-import { kvSnapshots } from '../../adapters/jetstream/snapshots.ts'
-import { actorTypes, ensureStreams } from '../../adapters/jetstream/streams.ts'
+import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
@@ -28,6 +24,7 @@ import { type Status, serveAsks, statusOf } from './asks.ts'
 import { definitions } from './definitions.ts'
 import { openPast } from './past.ts'
 import { startPlanner } from './planner.ts'
+import { openStorage, refuseLoss } from './storage.ts'
 
 export type SystemOptions = {
   readonly nats: ConnectionOptions
@@ -38,6 +35,8 @@ export type SystemOptions = {
   readonly log: Log
   /** No other process can be alive: leases are taken without waiting for them to run out. */
   readonly alone: boolean
+  /** Acknowledged records that the journal has lost are given up, instead of refusing to host on what is left. */
+  readonly acceptLoss: boolean
   readonly seedFile?: string | undefined
 }
 
@@ -57,10 +56,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const life = new AbortController()
   const own = `${process.pid}-${randomUUID().slice(0, 8)}`
   const nc = await connect({ ...options.nats, name: 'quartermaster', maxReconnectAttempts: -1, reconnectTimeWait: 250 })
-  const jsm = await ensureStreams(nc, cluster)
-  await ensureObjectsStream(jsm, cluster, 1)
-  const js = nc.jetstream()
-  const journal = jetstreamJournal(nc, jsm, cluster)
+  const storage = await openStorage(nc, cluster, options.acceptLoss)
+  const { js, jsm, journal, archive, snapshots } = storage
   const [leases, processes] = [await kvLeases(js, { log }), await kvProcesses(js)]
   if (options.alone) await Promise.all([leases.clear(), processes.clear()])
 
@@ -80,11 +77,11 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     brakeSwitch: configMapSwitch(client, NAMESPACE),
   }
   const known = definitions(ports)
+  await refuseLoss(storage, cluster, known, options.acceptLoss, own, log)
   const machines = await publishMachines(js, known)
   for (const [type, reason] of machines.refused) log.error({ type }, reason)
   const hosted = known.filter(({ type }) => !machines.refused.has(type))
 
-  const archive = await objectArchive(nc, js, jsm)
   const root = { address: { type: 'cluster', id: cluster } }
   const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
     const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight() }
@@ -102,7 +99,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       timers: createTimers(systemClock),
       licence: held,
       log,
-      snapshots: await kvSnapshots(js),
+      snapshots,
       archive,
     },
     leases,
