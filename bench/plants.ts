@@ -85,38 +85,63 @@ const edit = (folder: string, { file, text, instead }: Edit): void => {
   )
 }
 
-/** What the simulation says of the sources in a folder. */
-const simulated = (folder: string, seeds: number): Promise<{ readonly code: number; readonly said: string }> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, ['bench/simulation.ts', '--seeds', String(seeds)], { cwd: folder })
+type Finding = { readonly seed: number; readonly detail: string }
+
+/** The first seed on which the simulation fails with the sources in a folder; undefined if it fails on none of them. */
+const simulated = (folder: string, from: number, seeds: number): Promise<Finding | undefined> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['bench/simulation.ts', '--from', String(from), '--seeds', String(seeds)], {
+      cwd: folder,
+    })
     let said = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString()
+      })
+    child.on('close', (code) => {
+      const [, seed, detail = ''] = /^seed (\d+): (.*)$/m.exec(said) ?? []
+      if (code === 0) resolve(undefined)
+      else if (seed === undefined) reject(new Error(`the simulation does not run in ${folder}: ${said.slice(-1_000)}`))
+      else resolve({ seed: Number(seed), detail })
     })
-    child.stderr.on('data', (chunk: Buffer) => {
-      if (!/^\r|^\n$/.test(chunk.toString())) said += chunk.toString()
-    })
-    child.on('close', (code) => resolve({ code: code ?? -1, said }))
   })
 
-const SOUND_SEEDS = 200
-
-const tried = async ({ name, edits }: Plant, seeds: number): Promise<readonly [string, string, string]> => {
+/** What the plant does, and nothing else: a seed that fails without it as well is passed over. */
+const found = async (plant: Plant, sound: string, seeds: number): Promise<Finding | undefined> => {
   const folder = copy()
   try {
-    for (const each of edits) edit(folder, each)
-    process.stderr.write(`${name} …\n`)
-    const { code, said } = await simulated(folder, seeds)
-    const [, seed = '', detail = said.trim().slice(-200)] = /^seed (\d+): (.*)$/m.exec(said) ?? []
-    return code === 0 ? [name, 'none', `nothing in ${seeds} seeds`] : [name, seed, detail.slice(0, 120)]
+    for (const each of plant.edits) edit(folder, each)
+    process.stderr.write(`${plant.name} …\n`)
+    for (let from = 1; from <= seeds; ) {
+      const finding = await simulated(folder, from, seeds - from + 1)
+      if (!finding || !(await simulated(sound, finding.seed, 1))) return finding
+      from = finding.seed + 1
+    }
+    return undefined
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const chosen = plants.filter(({ name }) => values.plant === undefined || name === values.plant)
-const rows: (readonly [string, string, string])[] = []
-for (const plant of chosen) rows.push(await tried(plant, Number(values.seeds)))
-const sound = await tried({ name: 'nothing planted', edits: [] }, SOUND_SEEDS)
-process.stdout.write(table([['plant', 'found by seed', 'what is said'], ...rows, sound]))
-process.exit(sound[1] === 'none' && rows.every(([, seed]) => seed !== 'none' && seed !== '') ? 0 : 1)
+const SOUND_SEEDS = 200
+const row = (name: string, finding: Finding | undefined, seeds: number): readonly string[] =>
+  finding ? [name, String(finding.seed), finding.detail.slice(0, 120)] : [name, 'none', `nothing in ${seeds} seeds`]
+
+const seeds = Number(values.seeds)
+const sound = copy()
+try {
+  const chosen = plants.filter(({ name }) => values.plant === undefined || name === values.plant)
+  const findings: (readonly [string, Finding | undefined])[] = []
+  for (const plant of chosen) findings.push([plant.name, await found(plant, sound, seeds)])
+  const unplanted = await simulated(sound, 1, SOUND_SEEDS)
+  process.stdout.write(
+    table([
+      ['plant', 'found by seed', 'what is said'],
+      ...findings.map(([name, finding]) => row(name, finding, seeds)),
+      row('nothing planted', unplanted, SOUND_SEEDS),
+    ]),
+  )
+  process.exitCode = unplanted || findings.some(([, finding]) => !finding) ? 1 : 0
+} finally {
+  rmSync(sound, { recursive: true, force: true })
+}

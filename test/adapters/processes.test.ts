@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { kvLeases } from '../../src/adapters/jetstream/leases.ts'
 import { kvProcesses } from '../../src/adapters/jetstream/processes.ts'
 import { natsForTest } from '../nats.ts'
 
@@ -66,4 +67,23 @@ test('processes: who waits is not held up by a brake that is no longer wanted', 
   const waiting = processes.awaitSeen(7, life.signal)
   life.abort(new Error('the state was left'))
   await expect(waiting).rejects.toThrow(/abort|the state was left/)
+})
+
+test('a start that is alone clears every process and every lease, not just the first', async () => {
+  await using bed = await open()
+  const { processes, nats } = bed
+  for (const own of ['a', 'b', 'c']) await processes.announce(own, state(1))
+  await processes.clear()
+  expect(await processes.awaitSeen(7)).toEqual({ processes: 0, unanswered: 0, inFlight: 0 })
+  const leases = await kvLeases(nats.nc.jetstream())
+  const dead = new AbortController()
+  const types = ['cluster', 'agent', 'evictor']
+  for (const type of types) await leases.acquire(type, 'dead', dead.signal)
+  dead.abort() // it renews nothing and gives nothing back
+  await leases.clear()
+  for (const type of types) {
+    const { quietAt, release } = await leases.acquire(type, 'next', new AbortController().signal)
+    expect(quietAt).toBeLessThanOrEqual(performance.now())
+    await release()
+  }
 })

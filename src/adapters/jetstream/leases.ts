@@ -19,7 +19,8 @@ export const kvLeases = async (js: JetStreamClient, options: LeaseOptions = {}):
     ...createLeases(kvStore(kv), { timing: TIMING, ...options }),
     /** For a start that has made sure that no other process is alive: nothing to wait for. */
     clear: async () => {
-      for await (const key of await kv.keys()) await kv.purge(key)
+      // The keys first: whoever changes the bucket while they come is given no more of them.
+      for (const key of await Array.fromAsync(await kv.keys())) await kv.purge(key)
     },
   }
 }

@@ -40,7 +40,8 @@ export const kvProcesses = async (js: JetStreamClient): Promise<KvProcesses> => 
     },
     withdraw: (own) => kv.purge(own),
     clear: async () => {
-      for await (const key of await kv.keys()) await kv.purge(key)
+      // The keys first: whoever changes the bucket while they come is given no more of them.
+      for (const key of await Array.fromAsync(await kv.keys())) await kv.purge(key)
     },
     awaitSeen: async (n, signal) => {
       const certainAt = performance.now() + CERTAIN_MS
