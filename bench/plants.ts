@@ -65,7 +65,7 @@ const plants: readonly Plant[] = [
   },
 ]
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '3000' }, plant: { type: 'string' } } })
+const { values } = parseArgs({ options: { seeds: { type: 'string', default: '4000' }, plant: { type: 'string' } } })
 
 /** The sources as they are, in a folder of their own. */
 const copy = (): string => {

@@ -23,7 +23,7 @@ export type Ledger = {
   readonly violations: readonly string[]
 }
 export type Step = { readonly uid: string; readonly outcome: string }
-export type Asked = { readonly key: string; readonly input: unknown }
+type Asked = { readonly key: string; readonly input: unknown }
 
 export const openLedger = (cluster: string): Ledger => {
   const books = new Map<string, Book>()

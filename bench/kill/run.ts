@@ -75,12 +75,13 @@ export const killAgainAndAgain = async ({ kills, seed, natsBinary, onKill = () =
   let isSound = false
   let done = 0
   let whileServing = 0
-  let spare = raise(beginning)
+  const cache = join(folder, 'compiled')
+  let spare = raise(beginning, cache)
   try {
     while (done < kills && ledger.violations.length === 0 && failed.length === 0) {
       const victim = await spare
       victim.begin()
-      spare = raise(beginning)
+      spare = raise(beginning, cache)
       const isServing = await untilMoment(victim, ledger, random)
       const failure = victim.failure()
       await victim.kill()
@@ -161,11 +162,13 @@ const finished = async (js: JetStreamClient, ledger: Ledger, traffic: Traffic): 
   return left.map((what) => `not finished after ${FINISH_MS / 1000} s: ${what}`)
 }
 
-/** Who has something to do yet; the agent's `reflect` lasts as long as the agent. */
+/** What lasts as long as the actor that asks for it. */
+const lasting: ReadonlySet<string> = new Set(['reflect', 'watchSwitch'])
+/** Who has something to do yet. */
 const busy = ({ books }: Ledger): readonly string[] =>
   [...books].flatMap(([name, { state, open }]) => {
     const isLasting = /^(cluster|agent|evictor|controller)\//.test(name)
-    const owed = [...open.values()].filter(({ parked, name: effect }) => parked === undefined && effect !== 'reflect')
+    const owed = [...open.values()].filter(({ parked, name: effect }) => parked === undefined && !lasting.has(effect))
     const isBusy = state.status === 'active' && (!isLasting || (name.startsWith('evictor/') && state.value !== 'paused'))
     return isBusy || owed.length > 0
       ? [`${name} is ${JSON.stringify(state.value)} and owes ${owed.map(({ key }) => key).join(', ') || 'nothing'}`]

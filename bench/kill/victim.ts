@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { format } from 'node:util'
 import { z } from 'zod'
 import { fixedAccess } from '../../src/adapters/kubernetes/access.ts'
@@ -46,4 +47,5 @@ const begin = async (message: unknown): Promise<void> => {
 // Everything is loaded before the word to begin, so that little of a short life goes into reading modules.
 process.once('message', (message) => void begin(message))
 process.once('disconnect', () => process.exit(1)) // the bench is gone
+flushCompileCache() // who is killed does not write it when it ends
 process.send?.('loaded')

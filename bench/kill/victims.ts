@@ -13,9 +13,12 @@ export type Victim = {
   readonly failure: () => string | undefined
 }
 
-/** A process that has everything loaded and waits for the word to begin. */
-export const raise = async (beginning: Beginning): Promise<Victim> => {
-  const child = fork(new URL('./victim.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+/** A process that has everything loaded and waits for the word to begin. `compileCache` is a folder that all share. */
+export const raise = async (beginning: Beginning, compileCache: string): Promise<Victim> => {
+  const child = fork(new URL('./victim.ts', import.meta.url), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+  })
   const said: string[] = []
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()))
   const exited = once(child, 'exit')

@@ -115,7 +115,7 @@ const summed = async (journal: Journal, held: number, traces: readonly Trace[]):
 const MOST_NAMED = 20
 
 /** The loss in words, with the remedy. */
-export const lossInWords = ({ held, until, actors, refusals, where }: Loss): string => {
+const lossInWords = ({ held, until, actors, refusals, where }: Loss): string => {
   const named = actors
     .slice(0, MOST_NAMED)
     .map(({ actor, from, to }) => `${addressOf(actor)} (${from === to ? `commit ${to}` : `commits ${from} to ${to}`})`)

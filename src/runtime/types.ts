@@ -181,7 +181,7 @@ export type EventDef = {
 export type Migrations = Readonly<Record<number, (persisted: Persisted) => Persisted>>
 
 /** The journaled actor behind a name in `setup({ actors })`: its id is the parent's or the name it is spawned under. */
-export type ChildDef = { readonly type: string; readonly id: 'parent' | 'ref' }
+type ChildDef = { readonly type: string; readonly id: 'parent' | 'ref' }
 
 export type ActorDef<M extends AnyStateMachine = AnyStateMachine> = {
   readonly type: string

@@ -24,7 +24,7 @@ type Context = { readonly sum: number; readonly note: string }
 type Fact = { readonly type: 'counter.Added'; readonly sum: number } | { readonly type: 'counter.Waited' }
 
 /** Milliseconds until a counter that was told to wait writes by itself, whether a command comes or not. */
-export const WAIT_MS = 500
+const WAIT_MS = 500
 
 /** Adds up, and tells each sum: what was added twice, or not at all, is seen in the sum. */
 const counter = setup({

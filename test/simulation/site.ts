@@ -69,7 +69,7 @@ export const startSite = (name: string, { around, effects, random, play, onLog, 
   }
   const host = startHost({
     ground,
-    leases: leasesPort(around, process, random.happens(0.3)),
+    leases: leasesPort(around, process, random.happens(0.6)),
     definitions: play.definitions.map((definition) => carriedOut(definition, effects, process)),
     root: play.root,
     unhosted: play.unhosted,

@@ -1,6 +1,6 @@
 import { createInbox, ErrorCode, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats'
 
-export type Stored = { readonly seq: number; readonly duplicate: boolean }
+type Stored = { readonly seq: number; readonly duplicate: boolean }
 
 /** Publishes to a stream; resolves with the stream's acknowledgement. @throws NatsError */
 export type Publish = (subject: string, payload: Uint8Array, headers: MsgHdrs) => Promise<Stored>
