@@ -21,6 +21,7 @@ const figuresOf = ({
   figure('of them lost', commands.lost, '', { atMost: 0 }),
   figure('journal records', journal.records, ''),
   figure('actors, each gapless', journal.actors, ''),
+  figure('transitions decided again by verify', journal.verified, ''),
   figure('effects run again under their key', journal.resumed, ''),
   figure('drains', told.get('controller.ActionAccepted') ?? 0, ''),
   figure('nodes cordoned', world.cordons, ''),

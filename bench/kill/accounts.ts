@@ -7,6 +7,7 @@ type Pod = { readonly uid: string }
 /** What was promised and not kept, one sentence each: the journal, the world and the commands' sender have to agree. */
 export const discrepancies = (ledger: Ledger, traffic: Traffic, deeds: Deeds, events: readonly string[]): readonly string[] => [
   ...ledger.violations,
+  ...ledger.verified().faults,
   ...lostCommands(ledger, traffic),
   ...doubled(deeds),
   ...unasked(ledger, deeds),

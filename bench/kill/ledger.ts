@@ -1,7 +1,8 @@
 import { type Book, book } from '../../src/runtime/fold.ts'
 import { Corrupt, type Entry } from '../../src/runtime/journal.ts'
 import { cloudEvents } from '../../src/runtime/projector.ts'
-import { type Address, addressOf, type Commit } from '../../src/runtime/types.ts'
+import { type Address, addressOf, type Commit, type Definition } from '../../src/runtime/types.ts'
+import { type Verifier, verdictLine, verifier } from '../../src/runtime/verify.ts'
 
 /** Everything that the journal says, heard while it is written: what is archived and purged later is known here all the same. */
 export type Ledger = {
@@ -21,11 +22,13 @@ export type Ledger = {
   /** Effects that an earlier process may have run already, run again under their key. */
   readonly resumed: () => number
   readonly violations: readonly string[]
+  /** Commits that the machines have decided a second time, and actors that came out otherwise, one sentence each. */
+  readonly verified: () => { readonly executed: number; readonly faults: readonly string[] }
 }
 export type Step = { readonly uid: string; readonly outcome: string }
 type Asked = { readonly key: string; readonly input: unknown }
 
-export const openLedger = (cluster: string): Ledger => {
+export const openLedger = (cluster: string, definitions: readonly Definition[]): Ledger => {
   const books = new Map<string, Book>()
   const decisions = new Map<string, number>()
   const intents = new Map<string, Asked[]>()
@@ -33,6 +36,7 @@ export const openLedger = (cluster: string): Ledger => {
   const counts = new Map<string, number>()
   const steps: Step[] = []
   const violations: string[] = []
+  const verifiers = new Map<string, Verifier>()
   const owners = new Map<string, Set<string>>()
   let [seq, records, resumed] = [0, 0, 0]
 
@@ -48,8 +52,17 @@ export const openLedger = (cluster: string): Ledger => {
       violations.push(`${name}: the fenced ${own} wrote again at sequence ${seq}`)
     known.add(own)
   }
+  const verify = (self: Address, commit: Commit): void => {
+    const name = addressOf(self)
+    const definition = definitions.find(({ type }) => type === self.type)
+    const known = verifiers.get(name) ?? (definition && verifier(definition, self))
+    if (!known) return void violations.push(`${name}: nobody defines such an actor`)
+    known.take(commit)
+    verifiers.set(name, known)
+  }
   const committed = (self: Address, commit: Commit): void => {
     const name = addressOf(self)
+    verify(self, commit)
     const before = books.get(name)
     owned(name, commit.own)
     if (commit.ev.type === '$opened')
@@ -92,5 +105,12 @@ export const openLedger = (cluster: string): Ledger => {
     steps,
     resumed: () => resumed,
     violations,
+    verified: () => {
+      const verdicts = [...verifiers.values()].map(({ verdict }) => verdict())
+      return {
+        executed: verdicts.reduce((sum, { executed }) => sum + executed, 0),
+        faults: verdicts.flatMap((verdict) => (verdict.fault ? [verdictLine(verdict)] : [])),
+      }
+    },
   }
 }

@@ -6,6 +6,7 @@ import { connect, type JetStreamClient, type JetStreamManager } from 'nats'
 import { jetstreamJournal } from '../../src/adapters/jetstream/journal.ts'
 import { ensureStreams } from '../../src/adapters/jetstream/streams.ts'
 import { startNatsServer } from '../../src/adapters/nats-server/start.ts'
+import { definitions, type Ports } from '../../src/commands/up/definitions.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import type { Journal } from '../../src/runtime/journal.ts'
 import type { CloudEvent } from '../../src/runtime/projector.ts'
@@ -29,7 +30,7 @@ export type Report = {
   readonly whileServing: number
   readonly seconds: number
   readonly commands: ReturnType<Traffic['counts']> & { readonly acknowledged: number; readonly lost: number }
-  readonly journal: { readonly records: number; readonly actors: number; readonly resumed: number }
+  readonly journal: { readonly records: number; readonly actors: number; readonly resumed: number; readonly verified: number }
   readonly world: { readonly evicted: number; readonly deletedNodes: number; readonly cordons: number; readonly doubled: number }
   readonly told: ReadonlyMap<string, number>
   /** What does not add up, one sentence each. */
@@ -63,7 +64,7 @@ export const killAgainAndAgain = async ({ kills, seed, natsBinary, onKill = () =
   const js = nc.jetstream()
   const jsm = await ensureStreams(nc, CLUSTER)
   const world = await startWorld(join(folder, 'world'), seed, NODES)
-  const ledger = openLedger(CLUSTER)
+  const ledger = openLedger(CLUSTER, definitions({} as Ports))
   const ended = new AbortController()
   const following = follow(jetstreamJournal(nc, jsm, CLUSTER), ledger, ended.signal)
   const random = seededRandom(seed)
@@ -106,7 +107,12 @@ export const killAgainAndAgain = async ({ kills, seed, natsBinary, onKill = () =
       whileServing,
       seconds: (performance.now() - startedAt) / 1000,
       commands: { ...traffic.counts(), acknowledged: traffic.acknowledged.size, lost: lostCommands(ledger, traffic).length },
-      journal: { records: ledger.records(), actors: ledger.books.size, resumed: ledger.resumed() },
+      journal: {
+        records: ledger.records(),
+        actors: ledger.books.size,
+        resumed: ledger.resumed(),
+        verified: ledger.verified().executed,
+      },
       world: {
         evicted: deeds.evicted.length,
         deletedNodes: deeds.deletedNodes.length,

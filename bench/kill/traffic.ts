@@ -54,7 +54,7 @@ export const startTraffic = (
     const [id, nodeName] = [randomUUIDv7(), pick(nodes()) ?? 'none']
     drains.push({ id, nodeName })
     drains.splice(0, drains.length - REMEMBERED)
-    return order('DrainNode', { id, nodeName, drainTimeoutSeconds: 60, force: random() < 0.3 })
+    return order('DrainNode', { id, nodeName, drainTimeoutSeconds: 20, force: random() < 0.3 })
   }
   const cancelled = (): Command => order('CancelAction', { id: drains.at(-1 - Math.floor(random() * 4))?.id ?? 'none' })
   /** Gives a node back whose drain was asked for some time ago. */

@@ -95,6 +95,7 @@ export const createActor = (
   let live: AnyMachineSnapshot | undefined
   let mailbox: Promise<unknown> = Promise.resolve()
   let waiting = 0
+  let isOpen = false
   let flushing: (() => void) | undefined
   let announce: (why: Error) => void = () => {}
   const closed = new Promise<Error>((resolve) => {
@@ -340,7 +341,8 @@ export const createActor = (
 
   const open = (): Promise<void> =>
     enqueue(async () => {
-      if (!current) return
+      if (!current || isOpen) return
+      isOpen = true
       const owed = [...current.open.values()].filter((intent) => intent.parked === undefined)
       if (!active() && owed.length === 0) return
       // With its newest commit ours nobody else's can land late; with effects owed the attempt counts.

@@ -22,6 +22,8 @@ export type Ground = {
   readonly chance: Chance
   readonly snapshots?: Snapshots
   readonly archive?: Archive
+  /** Sequence up to which everybody was told the journal's facts: nothing after it is purged. Absent: nobody is told. */
+  readonly told?: () => Promise<number>
   readonly timers: Timers
   readonly licence: Licence
   readonly log: Log

@@ -194,18 +194,23 @@ export const startHost = (options: HostOptions): Host => {
     const definition = byType.get(sent.type)
     const command = admitted(definition?.idInPayload ? withIdInPayload(sent) : sent, definition, clock.now())
     if (typeof command === 'string') return turnAway(sent, command)
-    if (turnedAway.get(command.type)?.has(command.cmd))
-      return { ok: false, why: 'duplicate', detail: `${command.cmd} was refused before` }
-    const reason = turningAway.get(`${command.type}/${command.cmd}`)
-    if (reason !== undefined) return turnAway(command, reason, true)
     const self = { type: command.type, id: command.id ?? root.address.id }
+    const tenure = tenureOf(self.type)
     for (;;) {
-      const outcome = await attempt(command, self)
+      // Under another tenure somebody else may have decided it meanwhile: it is delivered again.
+      if (tenureOf(self.type) !== tenure) throw new Error(`the lease of ${self.type} was lost meanwhile`)
+      const outcome = decidedBefore(command) ?? (await attempt(command, self))
       if (typeof outcome === 'string') return turnAway(command, outcome, true)
       if (outcome) return outcome
       await residents.reopen(self)
     }
   }
+
+  /** Refused before, or being refused: then why. */
+  const decidedBefore = ({ type, cmd }: Command): Outcome | string | undefined =>
+    turnedAway.get(type)?.has(cmd)
+      ? { ok: false, why: 'duplicate', detail: `${cmd} was refused before` }
+      : turningAway.get(`${type}/${cmd}`)
 
   /** What its actor decides, or why there is nobody to decide. Undefined: the actor was closed meanwhile. */
   const attempt = async (command: Command, self: Address): Promise<Outcome | string | undefined> => {

@@ -37,7 +37,7 @@ export const keep = async (ground: Ground, definition: Definition, residents: Re
 }
 
 const shorten = async (
-  { archive, journal }: Ground,
+  { archive, journal, told }: Ground,
   { type }: Definition,
   residents: Residents,
   held: AbortSignal,
@@ -47,7 +47,8 @@ const shorten = async (
     if (self.type !== type || known?.state.status !== 'active' || !isLong(known)) continue
     if (held.aborted) return
     const commits = await checkpoint()
-    if (commits.length === 0) continue
+    // What nobody was told yet stays where the projector reads it, until the next checkpoint.
+    if ((commits.at(-1)?.seq ?? Number.POSITIVE_INFINITY) > ((await told?.()) ?? Number.MAX_SAFE_INTEGER)) continue
     await archive?.write([{ actor: self, commits }])
     await journal.purge(self, bookNow()?.kept.seq)
   }

@@ -101,6 +101,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       log,
       snapshots,
       archive,
+      told: async () => (await jetstreamEvents(js, jsm, cluster).last())?.seq ?? 0,
     },
     leases,
     definitions: hosted,
