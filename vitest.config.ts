@@ -1,8 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLine } from './test/closing-line.ts'
 
-/** What waits for outages of many seconds: `npm run test:nats`. */
-const slow = ['test/adversity/**', 'test/scenarios/cut-off.test.ts', 'test/adapters/leases.test.ts']
+/** What waits for outages of many seconds, or runs the whole system for minutes: `npm run test:nats`. */
+const slow = [
+  'test/adversity/**',
+  'test/scenarios/{cut-off,automation}.test.ts',
+  'test/adapters/leases.test.ts',
+  'test/commands/audit.test.ts',
+]
 const isSlow = process.env['QM_TEST_SLOW'] !== undefined
 
 export default defineConfig({
