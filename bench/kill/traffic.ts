@@ -72,12 +72,12 @@ export const startTraffic = (
     if (chance < 0.6) return uncordon()
     if (chance < 0.65) return order('DeleteNode', { id: randomUUIDv7(), nodeName: pick(nodes()) ?? 'none' })
     if (chance < 0.7) return { type: 'evictor', verb: 'Plan', payload: {} }
-    if (chance < 0.75) return cancelled()
-    if (chance < 0.76) {
+    if (chance < 0.72) return cancelled()
+    if (chance < 0.724) {
       isHeld = true
       return govern('Hold', { policy: random() < 0.5 ? 'rollback' : 'finish', reason: 'bench' })
     }
-    if (chance < 0.765) return govern('Demote')
+    if (chance < 0.727) return govern('Demote')
     // Until it is believed: it is refused while the cluster still leaves the phase.
     if (chance < 0.95) return govern('Promote')
     return pick(malformed) as Command

@@ -107,8 +107,9 @@ export const startHost = (options: HostOptions): Host => {
       held,
     )
     if (root.address.type === type) await createRoot(books)
+    const deliver = inOrder(definition, held)
     const ended = [
-      keptUp(() => inbox.consume(type, inOrder(definition, held), held), held),
+      keptUp(() => inbox.consume(type, deliver, held), held),
       keptUp(() => inbox.serve(type, route, held), held),
       keep(ground, definition, residents, held),
       opening,

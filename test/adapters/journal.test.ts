@@ -87,7 +87,7 @@ const collect = (wanted: number) => {
 }
 
 test('inbox: commands come in order; what was not acknowledged comes again, first and at once, to the next holder', async () => {
-  const { nc, inbox, cluster } = await fresh()
+  const { nc, jsm, inbox, cluster } = await fresh()
   const js = nc.jetstream()
   for (let index = 0; index < 20; index++)
     await js.publish(`qm.${cluster}.cmd.worker.Begin.a${index % 3}`, JSON.stringify({ index }))
@@ -97,6 +97,7 @@ test('inbox: commands come in order; what was not acknowledged comes again, firs
   await first.all
   for (const { done } of first.deliveries.slice(0, 5)) done()
   await nc.flush()
+  await vi.waitUntil(async () => (await jsm.consumers.info('COMMANDS', 'cmd-worker')).ack_floor.stream_seq >= 5)
   life.abort()
   await ended
 

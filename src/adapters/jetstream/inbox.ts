@@ -7,6 +7,7 @@ import {
   type JsMsg,
   type MsgHdrs,
   type NatsConnection,
+  NatsError,
   nanos,
   type ServiceMsg,
 } from 'nats'
@@ -14,6 +15,7 @@ import { subjects, untoken } from '../../events/subjects.ts'
 import type { Command, Inbox } from '../../runtime/inbox.ts'
 import { Unanswered } from '../../runtime/journal.ts'
 import type { Outcome } from '../../runtime/types.ts'
+import { onDisconnect } from './disconnects.ts'
 import { asked } from './errors.ts'
 
 const STREAM = 'COMMANDS'
@@ -45,7 +47,7 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
   consume: async (type, onDelivery, signal) => {
     const durable = `cmd-${type}`
     // Made anew: what the last holder had not finished comes first, at once and in order, not after its ack wait.
-    await jsm.consumers.delete(STREAM, durable).catch(() => false)
+    await asked(`${STREAM} ${durable}`, () => jsm.consumers.delete(STREAM, durable).catch(absent))
     await asked(STREAM, () =>
       jsm.consumers.add(STREAM, {
         durable_name: durable,
@@ -64,6 +66,8 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
     const stop = (): void => delivered.stop()
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
+    // What was on its way over a broken line would come again after its ack wait, behind what came later.
+    const heedless = onDisconnect(nc, stop)
     try {
       for await (const message of delivered) {
         pending.add(message)
@@ -75,8 +79,9 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
       }
     } finally {
       clearInterval(working)
+      heedless()
     }
-    if (!signal.aborted) throw new Unanswered(`${STREAM}: the consumer ${durable} is gone`)
+    if (!signal.aborted) throw new Unanswered(`${STREAM}: the consumer ${durable} is gone, or the line to it was broken`)
   },
 
   serve: async (type, onCall, signal) => {
@@ -101,6 +106,11 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
     await service.stop().catch(() => {}) // the connection is gone: so is the service
   },
 })
+
+const absent = (error: unknown): boolean => {
+  if (error instanceof NatsError && error.api_error?.code === 404) return false
+  throw error
+}
 
 const storedCommand = (message: JsMsg): Command =>
   commandOf(message.subject, message.headers, message.data, `${STREAM}/${message.seq}`, message.info.timestampNanos / 1e6)
