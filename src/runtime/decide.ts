@@ -111,6 +111,13 @@ export const redated = (timers: Iterable<Timer>, seen: number, now: number): rea
 const dueAgain = ({ due, after = 0, policy }: Timer, seen: number, now: number): number =>
   policy === 'restart' ? now + after : policy === 'remaining' ? now + Math.max(0, due - seen) : due
 
+/** An effect whose state was entered and left again in the same transition is never asked for. */
+const dropped = (fx: Intent[], ref: string): boolean => {
+  const at = fx.findLastIndex((intent) => intent.kind === 'invoke' && intent.ref === ref)
+  if (at >= 0) fx.splice(at, 1)
+  return at >= 0
+}
+
 const translated = (
   definition: Definition,
   self: Address,
@@ -136,7 +143,7 @@ const translated = (
         if (!params) break
         const to = childAddress(definition, self, params.src, params.id)
         if (to) fx.push({ i, kind: 'stop', name: params.src, ref: params.id, to })
-        else left.push(params.id)
+        else if (!dropped(fx, params.id)) left.push(params.id)
         break
       }
       case 'xstate.raise': // without a delay it is already part of this transition

@@ -62,12 +62,12 @@ export const jetstreamInbox = (nc: NatsConnection, js: JetStreamClient, jsm: Jet
       for (const message of pending) message.working()
     }, WORKING_MS).unref()
     const consumer = await js.consumers.get(STREAM, durable)
-    const delivered = await consumer.consume({ max_messages: 500, abort_on_missing_resource: true })
+    const delivered = await consumer.consume({ max_messages: 500, abort_on_missing_resource: true, idle_heartbeat: 1_000 })
     const stop = (): void => delivered.stop()
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     // What was on its way over a broken line would come again after its ack wait, behind what came later.
-    const heedless = onDisconnect(nc, stop)
+    const heedless = onDisconnect(nc, stop, delivered)
     try {
       for await (const message of delivered) {
         pending.add(message)
