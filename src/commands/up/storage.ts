@@ -15,6 +15,7 @@ import type { Journal } from '../../runtime/journal.ts'
 import { findLoss, JournalLost } from '../../runtime/loss.ts'
 import { bornAt } from '../../runtime/refuse.ts'
 import type { Snapshots } from '../../runtime/snapshots.ts'
+import { telling } from '../../runtime/telling.ts'
 import type { Address, Definition } from '../../runtime/types.ts'
 
 export type Storage = {
@@ -26,7 +27,7 @@ export type Storage = {
 }
 
 /** Every stream and bucket of a cluster. @throws Error when the journal is gone, and what it told is not */
-export const openStorage = async (nc: NatsConnection, cluster: string, mayBeginAnew: boolean): Promise<Storage> => {
+export const openStorage = async (nc: NatsConnection, cluster: string, mayBeginAnew: boolean, log: Log): Promise<Storage> => {
   if (!mayBeginAnew) await refuseNewJournal(await nc.jetstreamManager())
   const jsm = await ensureStreams(nc, cluster)
   await ensureObjectsStream(jsm, cluster, 1)
@@ -34,7 +35,7 @@ export const openStorage = async (nc: NatsConnection, cluster: string, mayBeginA
   return {
     js,
     jsm,
-    journal: jetstreamJournal(nc, jsm, cluster),
+    journal: telling(jetstreamJournal(nc, jsm, cluster), systemClock, log),
     archive: await objectArchive(nc, js, jsm),
     snapshots: await kvSnapshots(js),
   }

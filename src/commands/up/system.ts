@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type ConnectionOptions, connect, type NatsConnection } from 'nats'
+import type { ConnectionOptions, NatsConnection } from 'nats'
 import { permits } from '../../actors/cluster.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
@@ -7,6 +7,7 @@ import { kvLeases } from '../../adapters/jetstream/leases.ts'
 import { publishMachines } from '../../adapters/jetstream/machines.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
+import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
@@ -55,8 +56,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const { cluster, log } = options
   const life = new AbortController()
   const own = `${process.pid}-${randomUUID().slice(0, 8)}`
-  const nc = await connect({ ...options.nats, name: 'quartermaster', maxReconnectAttempts: -1, reconnectTimeWait: 250 })
-  const storage = await openStorage(nc, cluster, options.acceptLoss)
+  const nc = await reach({ ...options.nats, name: 'quartermaster', reconnectTimeWait: 250 })
+  const storage = await openStorage(nc, cluster, options.acceptLoss, log)
   const { js, jsm, journal, archive, snapshots } = storage
   const [leases, processes] = [await kvLeases(js, { log }), await kvProcesses(js)]
   if (options.alone) await Promise.all([leases.clear(), processes.clear()])
