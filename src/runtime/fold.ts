@@ -140,8 +140,8 @@ const ledgerRead = ({ parent, open, timers, cmds }: Ledger): Pick<Book, 'parent'
 
 /** The book as a cache keeps it. */
 export const snapshotOf = (known: Book): CachedSnapshot => {
-  const { n, seq, nonce, ts, mv, own, state, kept } = known
-  return { f: 1, n, seq, nonce, ts, mv, own, state, kept, ledger: ledgerOf(known) }
+  const { parent: _, open: __, timers: ___, cmds: ____, ...newest } = known
+  return { f: 1, ...newest, ledger: ledgerOf(known) }
 }
 
 /** The book that a cache has kept. Whether the journal still says the same is for the caller to ask. */

@@ -1,20 +1,8 @@
-import type { Kept } from './fold.ts'
-import type { Persisted } from './persist.ts'
+import type { Book } from './fold.ts'
 import type { Address, Ledger } from './types.ts'
 
-/** An actor after one commit, which `seq` and `nonce` name: it is worth nothing unless the journal still says the same. */
-export type CachedSnapshot = {
-  readonly f: 1
-  readonly n: number
-  readonly seq: number
-  readonly nonce: string
-  readonly ts: number
-  readonly mv: number
-  readonly own: string
-  readonly state: Persisted
-  readonly kept: Kept
-  readonly ledger: Ledger
-}
+/** An actor after one commit, which `seq`, `own` and `nonce` name: worth nothing unless the journal still says the same. */
+export type CachedSnapshot = Omit<Book, keyof Ledger> & { readonly f: 1; readonly ledger: Ledger }
 
 /** A cache: whatever is lost here costs time and nothing else. */
 export type Snapshots = {

@@ -16,14 +16,25 @@ beforeAll(async () => {
 })
 afterAll(() => nats.cleanup())
 
+/** No line loses one and the same message for ever. */
+const MOST_LOSSES = 3
+
 /** A connection on which some of the messages that arrive are lost. */
 const losing = (isLost: (message: Msg, nth: number) => boolean): NatsConnection => {
   let arrived = 0
+  const losses = new Map<string, number>()
+  const loses = (message: Msg): boolean => {
+    const text = message.string()
+    const before = losses.get(text) ?? 0
+    if (!isLost(message, ++arrived) || before === MOST_LOSSES) return false
+    losses.set(text, before + 1)
+    return true
+  }
   const subscribe = (subject: string, options: SubscriptionOptions) =>
     nats.nc.subscribe(subject, {
       ...options,
       callback: (error, message) => {
-        if (!isLost(message, ++arrived)) options.callback?.(error, message)
+        if (!loses(message)) options.callback?.(error, message)
       },
     })
   return new Proxy(nats.nc, {

@@ -1,15 +1,15 @@
-import type { Archive, Chapter } from '../../src/runtime/archive.ts'
 import { systemChance } from '../../src/runtime/chance.ts'
 import type { Ground, Log } from '../../src/runtime/ground.ts'
 import { type Host, type HostOptions, startHost } from '../../src/runtime/host.ts'
 import { unrestricted } from '../../src/runtime/licence.ts'
-import type { CachedSnapshot, Snapshots } from '../../src/runtime/snapshots.ts'
+import { type MemoryArchive, memoryArchive } from '../../src/runtime/testing/memory-archive.ts'
 import { type MemoryInbox, memoryInbox } from '../../src/runtime/testing/memory-inbox.ts'
 import { type MemoryJournal, memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
 import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
+import { type MemorySnapshots, memorySnapshots } from '../../src/runtime/testing/memory-snapshots.ts'
 import { settled, type VirtualClock, virtualClock } from '../../src/runtime/testing/virtual-clock.ts'
 import { createTimers } from '../../src/runtime/timers.ts'
-import { type Address, addressOf, type Definition } from '../../src/runtime/types.ts'
+import type { Address, Definition } from '../../src/runtime/types.ts'
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -17,8 +17,8 @@ export type Bed = {
   readonly journal: MemoryJournal
   readonly inbox: MemoryInbox
   readonly clock: VirtualClock
-  readonly snapshots: Map<string, CachedSnapshot>
-  readonly chapters: Chapter[]
+  readonly snapshots: MemorySnapshots
+  readonly archive: MemoryArchive
   /** A process of its own; `definitions` replace those of the bed: another release. */
   readonly process: (name: string, options?: Partial<HostOptions>) => Promise<Host>
   /** The facts that an actor has told, oldest first. */
@@ -30,23 +30,14 @@ export const bed = (definitions: readonly Definition[], root: Address): Bed => {
   const journal = memoryJournal()
   const clock = virtualClock()
   const inbox = memoryInbox(clock.now)
-  const snapshots = new Map<string, CachedSnapshot>()
-  const cache: Snapshots = {
-    put: async (actor, snapshot) => void snapshots.set(addressOf(actor), JSON.parse(JSON.stringify(snapshot)) as CachedSnapshot),
-    get: async (actor) => snapshots.get(addressOf(actor)),
-  }
-  const chapters: Chapter[] = []
-  const archive: Archive = {
-    write: async (more) => void chapters.push(...more),
-    read: async () => {},
-    between: async () => {},
-  }
+  const snapshots = memorySnapshots()
+  const archive = memoryArchive()
   return {
     journal,
     inbox,
     clock,
     snapshots,
-    chapters,
+    archive,
     process: async (name, options = {}) => {
       const ground: Ground = {
         process: name,
@@ -57,7 +48,7 @@ export const bed = (definitions: readonly Definition[], root: Address): Bed => {
         timers: createTimers(clock),
         licence: unrestricted,
         log: silent,
-        snapshots: cache,
+        snapshots,
         archive,
       }
       const host = startHost({ ground, leases: freeLeases, definitions, root: { address: root }, ...options })

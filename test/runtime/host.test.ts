@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Leases } from '../../src/runtime/inbox.ts'
 import { Corrupt } from '../../src/runtime/journal.ts'
 import { recover } from '../../src/runtime/recover.ts'
+import { leasesUntil } from '../../src/runtime/testing/memory-leases.ts'
 import { settled } from '../../src/runtime/testing/virtual-clock.ts'
 import { self, story } from './world.ts'
 
@@ -10,14 +10,7 @@ const begin = { node: 'n1' }
 test('host: with its lease it loses its actors, and does not open them again', async () => {
   const { process, clock, journal, inbox } = story()
   const lost = new AbortController()
-  let given = 0
-  const leases: Leases = {
-    acquire: (_, __, signal) =>
-      given++ < 2
-        ? Promise.resolve({ lost: lost.signal, quietAt: 0, release: async () => {} })
-        : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
-  }
-  const first = await process('a', { leases })
+  const first = await process('a', { leases: leasesUntil(lost.signal, 2) })
   inbox.publish('worker', 'Begin', begin)
   await clock.advance(100)
   expect(first.actors().length).toBeGreaterThan(0)
@@ -28,6 +21,30 @@ test('host: with its lease it loses its actors, and does not open them again', a
   await clock.advance(10_000)
   expect(journal.of(self)).toHaveLength(before)
   await first.stop()
+})
+
+test('host: with its lease it aborts what is under way at once, also while NATS does not let go of its consumers', async () => {
+  const aborted: string[] = []
+  const { process, clock, inbox } = story(({ effect }, { signal }) => {
+    signal.addEventListener('abort', () => aborted.push(effect))
+    return new Promise(() => {})
+  })
+  // Stopping a consumer asks the server, and the server is silent.
+  const { consume } = inbox
+  const consumeForEver = (...args: Parameters<typeof consume>): Promise<void> => {
+    void consume(...args)
+    return new Promise(() => {})
+  }
+  Object.assign(inbox, { consume: consumeForEver })
+  const lost = new AbortController()
+  const host = await process('a', { leases: leasesUntil(lost.signal, 2) })
+  inbox.publish('worker', 'Begin', { node: 'n1' })
+  await clock.advance(100)
+  expect(host.actors().length).toBeGreaterThan(0)
+  lost.abort()
+  await clock.advance(0)
+  expect(aborted).toContain('cordon')
+  expect(host.actors()).toEqual([])
 })
 
 test('recovery: a later reading has what was written since the one before', async () => {

@@ -4,6 +4,7 @@ import { shopDefinitions, shopSelf } from './shop.ts'
 
 const names = Array.from({ length: 12 }, (_, index) => `till-${index}`)
 const HOUR = 3_600_000
+const till = { type: 'till', id: 'till-0' }
 
 const opened = async (residents: number, options = {}) => {
   const world = bed(shopDefinitions(options), shopSelf)
@@ -46,10 +47,10 @@ test('residents: an actor comes back from a snapshot and its tail, and the snaps
   const { inbox, clock, snapshots, process, host } = await opened(4)
   for (let n = 0; n < 250; n++) await inbox.call('till', 'Pay', { amount: 1 }, `pay/${n}`, 'till-0')
   await clock.advance(1_000)
-  expect(snapshots.get('till/till-0')?.n).toBeGreaterThanOrEqual(200)
+  expect((await snapshots.get(till))?.n).toBeGreaterThanOrEqual(200)
   await host.stop()
   for (const keep of [true, false]) {
-    if (!keep) snapshots.clear()
+    if (!keep) snapshots.values.clear()
     const next = await process(`b-${keep}`, { residents: 1 })
     await clock.advance(5_000)
     expect(await inbox.call('till', 'Pay', { amount: 1 }, 'pay/7', 'till-0')).toMatchObject({ why: 'duplicate' })
@@ -68,7 +69,7 @@ test('residents: a snapshot that the journal does not know means that the store 
     ({ type, id, record }) => type !== 'till' || id !== 'till-0' || ('n' in record && record.n < 50),
   )
   journal.entries.splice(0, journal.entries.length, ...kept)
-  const known = snapshots.get('till/till-0')?.n ?? 0
+  const known = (await snapshots.get(till))?.n ?? 0
   expect(known).toBeGreaterThanOrEqual(100)
   const next = await process('b', { residents: 1 })
   await clock.advance(5_000)

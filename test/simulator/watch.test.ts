@@ -18,11 +18,17 @@ test('watch: a client that left while its request waited is not told anything an
   try {
     simulator.faults.delay(200)
     const headers = { authorization: `Bearer ${simulator.token}` }
-    await expect(fetch(`${simulator.url}/api/v1/pods?watch=1`, { headers, signal: AbortSignal.timeout(50) })).rejects.toThrow(
-      /abort|timeout/i,
+    const leave = (): Promise<unknown> =>
+      fetch(`${simulator.url}/api/v1/pods?watch=1`, { headers, signal: AbortSignal.timeout(50) })
+    // On a busy machine a client may have left before its request arrived: then another one comes.
+    await vi.waitUntil(
+      async () => {
+        await expect(leave()).rejects.toThrow(/abort|timeout/i)
+        return listening.includes('began')
+      },
+      { timeout: 20_000, interval: 300 },
     )
-    await vi.waitUntil(() => listening.includes('began'), { timeout: 5_000 })
-    expect(listening).toEqual(['began', 'ended'])
+    expect(listening.slice(0, 2)).toEqual(['began', 'ended'])
   } finally {
     await simulator.stop()
   }

@@ -4,3 +4,14 @@ import type { Leases } from '../inbox.ts'
 export const freeLeases: Leases = {
   acquire: async () => ({ lost: new AbortController().signal, quietAt: 0, release: async () => {} }),
 }
+
+/** The first `count` leases are given, and lost with the signal; then nobody gets one any more. */
+export const leasesUntil = (lost: AbortSignal, count: number): Leases => {
+  let given = 0
+  return {
+    acquire: (_, __, signal) =>
+      given++ < count
+        ? Promise.resolve({ lost, quietAt: 0, release: async () => {} })
+        : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+  }
+}
