@@ -1,7 +1,6 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { untoken } from '../src/events/subjects.ts'
-import { systemChance } from '../src/runtime/chance.ts'
 import type { Address, Commit } from '../src/runtime/types.ts'
 
 /** A recorded run of the shipped machines: lines {seq, subject, record}. */
@@ -64,7 +63,8 @@ const replica = (line: string, run: number): Replica => {
   const { subject, record } = JSON.parse(line) as { readonly subject: string; readonly record: Commit }
   const [, , , type = '', token = ''] = subject.split('.')
   const id = untoken(token)
-  const commit = { ...record, nonce: systemChance.unique() }
+  // Recorded with a UUID; now it counts the activation's commits, of which there are no more than the actor has.
+  const commit = { ...record, nonce: record.n.toString(36) }
   return new RegExp(`^${UUID}`).test(id)
     ? { subject, actor: { type, id }, commit }
     : { subject: `${subject}-${run}`, actor: { type, id: `${id}-${run}` }, commit }

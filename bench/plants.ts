@@ -58,7 +58,7 @@ const plants: readonly Plant[] = [
     edits: [
       {
         file: 'src/runtime/append.ts',
-        text: 'if (last?.commit.nonce === commit.nonce) return last.seq',
+        text: 'if (last && isSameWrite(last.commit, commit)) return last.seq',
         instead: 'if (last?.commit.n === commit.n && last.commit.cmd === commit.cmd) return last.seq',
       },
     ],

@@ -95,6 +95,7 @@ export const createActor = (
   let live: AnyMachineSnapshot | undefined
   let mailbox: Promise<unknown> = Promise.resolve()
   let waiting = 0
+  let written = 0
   let isOpen = false
   let flushing: (() => void) | undefined
   let announce: (why: Error) => void = () => {}
@@ -144,7 +145,7 @@ export const createActor = (
   const commit = async (draft: Draft): Promise<Outcome> => {
     const before = current
     const next = draft.decision ? persist(draft.decision.next) : (draft.state ?? (before?.state as Persisted))
-    const record = recorded(definition, { own, nonce: chance.unique() }, before, next, draft, finished)
+    const record = recorded(definition, { own, nonce: (++written).toString(36) }, before, next, draft, finished)
     await ground.reach?.('before-append', record.ev.type)
     const seq = await append(ground.journal, clock, self, record, before?.seq ?? 0, life.signal)
     await ground.reach?.('after-append', record.ev.type)

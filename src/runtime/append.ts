@@ -9,6 +9,10 @@ export class Fenced extends Error {
 
 const ASK_AGAIN_MS = 250
 
+/** What names one append: the activation that wrote it, and its count there. */
+export type Write = Pick<Commit, 'own' | 'nonce'>
+export const isSameWrite = (a: Write, b: Write): boolean => a.own === b.own && a.nonce === b.nonce
+
 /**
  * Appends the commit after sequence `expected` and answers with its own sequence, however often the server stays silent.
  * A lost race and a lost answer look alike, and only the leader's newest record of the actor tells them apart; it is
@@ -30,7 +34,7 @@ export const append = async (
     } catch (error) {
       if (!(error instanceof Conflict || error instanceof Unanswered)) throw error
       const last = await newest(journal, clock, self, signal)
-      if (last?.commit.nonce === commit.nonce) return last.seq
+      if (last && isSameWrite(last.commit, commit)) return last.seq
       if ((last?.seq ?? 0) !== expected)
         throw new Fenced(`${addressOf(self)}: ${last?.commit.own} wrote commit ${last?.commit.n} first`, { cause: error })
       await pause(clock, ASK_AGAIN_MS, signal)

@@ -1,3 +1,4 @@
+import { isSameWrite, type Write } from './append.ts'
 import { Corrupt, type Entry, type Journal } from './journal.ts'
 import { type Address, addressOf } from './types.ts'
 
@@ -8,7 +9,7 @@ export type Trace = {
   /** The record's sequence in the journal. */
   readonly seq: number
   /** The commit, or the command that a record without an actor refused. */
-  readonly of: { readonly actor: Address; readonly n: number; readonly nonce?: string } | { readonly refused: string }
+  readonly of: { readonly actor: Address; readonly n: number; readonly write?: Write } | { readonly refused: string }
 }
 
 /** What can tell that the journal was longer once. */
@@ -90,8 +91,8 @@ const missing =
 const isSame = ({ type, id, record }: Entry, of: Trace['of']): boolean => {
   if (record instanceof Corrupt) return true // said by whoever reads it
   if ('refused' in of) return 'refused' in record && record.cmd === of.refused
-  const { actor, n, nonce } = of
-  return 'n' in record && type === actor.type && id === actor.id && record.n === n && (nonce ?? record.nonce) === record.nonce
+  const { actor, n, write } = of
+  return 'n' in record && type === actor.type && id === actor.id && record.n === n && isSameWrite(write ?? record, record)
 }
 
 const summed = async (journal: Journal, held: number, traces: readonly Trace[]): Promise<Loss> => {

@@ -1,3 +1,4 @@
+import { isSameWrite, type Write } from './append.ts'
 import { type Book, book, bookOf } from './fold.ts'
 import type { Ground } from './ground.ts'
 import { Corrupt, type Entry, type Journal } from './journal.ts'
@@ -96,7 +97,7 @@ export const load = async (
   actor: Address,
 ): Promise<Book | undefined> => {
   const cached = await snapshots?.get(actor).catch(() => undefined) // a cache: without it, it takes longer
-  if (cached && isSame(await journal.at(cached.seq), actor, cached.nonce)) return read(journal, actor, bookOf(cached))
+  if (cached && isSame(await journal.at(cached.seq), actor, cached)) return read(journal, actor, bookOf(cached))
   const state = await read(journal, actor, undefined)
   // One-shot actors are purged whole once they are archived.
   if (cached && cached.n > (state?.n ?? 0) && !(oneShot && !state))
@@ -106,5 +107,5 @@ export const load = async (
   return state
 }
 
-const isSame = (entry: Entry | undefined, { type, id }: Address, nonce: string): boolean =>
-  entry?.type === type && entry.id === id && 'n' in entry.record && entry.record.nonce === nonce
+const isSame = (entry: Entry | undefined, { type, id }: Address, write: Write): boolean =>
+  entry?.type === type && entry.id === id && 'n' in entry.record && isSameWrite(entry.record, write)

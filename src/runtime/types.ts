@@ -73,7 +73,7 @@ export const Commit = z.object({
   mv: z.number().int().describe('machine version'),
   sv: z.number().int().describe('schema version of the event'),
   own: z.string().describe('process and activation that wrote it'),
-  nonce: z.string().describe('unique per append: tells our record from another after an unknown outcome'),
+  nonce: z.string().describe('with `own` unique per append: tells our record from another after an unknown outcome'),
   ts: z.number().describe('epoch ms, never before the previous commit of the actor'),
   cmd: z.string().describe('command id, effect key or timer: what this commit answers'),
   ext: z.literal(true).optional().describe('cmd came from outside the actor: remembered to refuse a repeat'),

@@ -25,9 +25,7 @@ export const jetstreamTraces = (jsm: JetStreamManager, cluster: string, snapshot
     const [type = '', id = ''] = stored?.subject.split('.').slice(2) ?? []
     const actor = { type, id: untoken(id) }
     const cached = stored && (await snapshots.get(actor).catch(() => undefined))
-    return cached
-      ? [{ where: `${SNAPSHOTS} ${stored.seq}`, seq: cached.seq, of: { actor, n: cached.n, nonce: cached.nonce } }]
-      : []
+    return cached ? [{ where: `${SNAPSHOTS} ${stored.seq}`, seq: cached.seq, of: { actor, n: cached.n, write: cached } }] : []
   }
   const told = async function* (): AsyncGenerator<Trace> {
     const { state } = await asked(EVENTS, () => jsm.streams.info(EVENTS))
