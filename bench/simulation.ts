@@ -25,32 +25,37 @@ const replay = async (seed: number): Promise<Tally> => {
   return tally
 }
 
+/** So many worlds a thread plays: the killed processes of a world never end, and keep their memory as long as it lives. */
+const WORLDS = 1_000
+
 /** Many worlds over all cores, until there are enough, the time is over or a promise was not kept. */
 const playAll = async (from: number, end: number, until: number): Promise<Tally> => {
   const tally = emptyTally()
   const step = availableParallelism()
-  const workers = Array.from({ length: step }, (_, index) => {
-    const share: Share = { from: from + index, end, step, until }
-    return new Worker(new URL('../test/simulation/worker.ts', import.meta.url), {
-      workerData: share,
+  const playing = new Set<Worker>()
+  const hear = (more: Tally): void => {
+    merged(tally, more)
+    process.stderr.write(`\r${tally.seeds} seeds, ${tally.violations.length} violations `)
+    if (tally.violations.length > 0) for (const each of playing) void each.terminate()
+  }
+  const play = (share: Share): Promise<void> =>
+    new Promise((resolve, reject) => {
       // Most of what a world makes is gone with it.
-      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      const resourceLimits = { maxYoungGenerationSizeMb: 64 }
+      const worker = new Worker(new URL('../test/simulation/worker.ts', import.meta.url), { workerData: share, resourceLimits })
+      playing.add(worker)
+      worker.on('message', hear)
+      worker.on('error', reject)
+      worker.on('exit', () => {
+        playing.delete(worker)
+        resolve()
+      })
     })
-  })
-  await Promise.all(
-    workers.map(
-      (worker) =>
-        new Promise<void>((resolve, reject) => {
-          worker.on('message', (more: Tally) => {
-            merged(tally, more)
-            process.stderr.write(`\r${tally.seeds} seeds, ${tally.violations.length} violations `)
-            if (tally.violations.length > 0) for (const each of workers) void each.terminate()
-          })
-          worker.on('error', reject)
-          worker.on('exit', () => resolve())
-        }),
-    ),
-  )
+  const lane = async (first: number): Promise<void> => {
+    for (let next = first; next < end && Date.now() < until && tally.violations.length === 0; next += step * WORLDS)
+      await play({ from: next, end: Math.min(end, next + step * WORLDS), step, until })
+  }
+  await Promise.all(Array.from({ length: step }, (_, index) => lane(from + index)))
   process.stderr.write('\n')
   return tally
 }
