@@ -152,7 +152,8 @@ export const createActor = (
     current = book(before, self, record, seq, next)
     if (draft.decision) live = draft.decision.next
     else if (draft.state) live = undefined
-    act(record)
+    // Closed meanwhile, it is stored all the same: whoever opens the actor next does what it says.
+    if (!life.signal.aborted) act(record)
     for (const listener of watchers) heard(listener, record)
     return { ok: true, n: record.n, to: record.to }
   }

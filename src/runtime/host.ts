@@ -11,7 +11,7 @@ import type { Command, Delivery, Leases, Message } from './inbox.ts'
 import { Corrupt } from './journal.ts'
 import { keep } from './keeper.ts'
 import { STEP_MS } from './licence.ts'
-import { recover } from './recover.ts'
+import { recover, written } from './recover.ts'
 import { admitted, effectVerbs } from './refuse.ts'
 import { createResidents, type Tenure } from './residents.ts'
 import { type ActorDef, Address, addressOf, type Definition, type Outcome } from './types.ts'
@@ -98,7 +98,9 @@ export const startHost = (options: HostOptions): Host => {
 
   const serveType = async (definition: Definition, held: AbortSignal, onReady: () => void): Promise<void> => {
     const { type } = definition
-    const { books, corrupt, refused } = await readers.read(type)
+    const quietAt = tenureOf(type)?.quietAt ?? 0
+    const readAt = clock.monotonic()
+    const { books, corrupt, refused, upTo } = await readers.read(type)
     if (held.aborted) return
     turnedAway.set(type, refused)
     for (const { actor, error } of corrupt) residents.quarantine(actor, error)
@@ -113,6 +115,7 @@ export const startHost = (options: HostOptions): Host => {
       keptUp(() => inbox.serve(type, route, held), held),
       keep(ground, definition, residents, held),
       opening,
+      ...(quietAt > readAt ? [readOn(type, upTo, held)] : []),
     ]
     if (root.address.type === type)
       for (const other of unhosted)
@@ -133,6 +136,22 @@ export const startHost = (options: HostOptions): Host => {
       }
     }
     await Promise.all(Array.from({ length: OPENINGS }, worker))
+  }
+
+  /** What the owner before had under way when the journal was read: an actor that it began then would be nobody's. */
+  const readOn = async (type: string, after: number, held: AbortSignal): Promise<void> => {
+    await pause(clock, (tenureOf(type)?.quietAt ?? 0) - clock.monotonic(), held)
+    const bring = async (): Promise<void> => {
+      const { actors, refused } = await written(journal, type, { after, except: ground.process })
+      for (const [cmd, ts] of refused) remember(turnedAway.get(type), cmd, ts)
+      for (const self of actors) await found(self)
+    }
+    await insist(bring, held, { type }, 'what was written late could not be read, trying again')
+  }
+  const found = async (self: Address): Promise<void> => {
+    await Promise.resolve(residents.find(self)).catch((error: unknown) => {
+      if (!(error instanceof Corrupt)) throw error // it is quarantined
+    })
   }
 
   /** Begins again whatever ends before it should. */
@@ -164,16 +183,22 @@ export const startHost = (options: HostOptions): Host => {
 
   /** A stored command is ours until it is decided, however long NATS stays silent. */
   const untilDone = async (work: () => Promise<unknown>, { command, done }: Delivery, held: AbortSignal): Promise<void> => {
+    if (await insist(work, held, { command: command.cmd }, 'command not decided yet, trying again')) done()
+  }
+
+  /** Tries again until it is done; false: the lease was lost before. */
+  const insist = async (work: () => Promise<unknown>, held: AbortSignal, about: object, failure: string): Promise<boolean> => {
     while (!held.aborted) {
       try {
         await work()
-        return done()
+        return true
       } catch (error) {
-        if (held.aborted) return
-        log.warn({ command: command.cmd, err: failureOf(error) }, 'command not decided yet, trying again')
+        if (held.aborted) return false
+        log.warn({ ...about, err: failureOf(error) }, failure)
         await pause(clock, AGAIN_MS, held)
       }
     }
+    return false
   }
 
   /** Commands on their way, by type and id: a repeat waits, and then finds out what became of the first. */

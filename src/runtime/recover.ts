@@ -11,6 +11,8 @@ export type Recovered = {
   readonly corrupt: readonly { readonly actor: Address; readonly error: Corrupt }[]
   /** Ids of well-formed commands that were refused at the door, with the time. */
   readonly refused: Map<string, number>
+  /** The newest record that was read. */
+  readonly upTo: number
 }
 
 /** Whether the actor is to be in memory: alive, with messages or effects that are owed, or parked for somebody to decide. */
@@ -28,9 +30,27 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   return {
     read: async (type) => {
       gathering ??= gathered()
-      return (await gathering).get(type) ?? { books: [], corrupt: [], refused: new Map() }
+      return (await gathering).get(type) ?? { books: [], corrupt: [], refused: new Map(), upTo: 0 }
     },
   }
+}
+
+/** What another process wrote of a type after it was read: actors that went on or began, and what was refused at the door. */
+export const written = async (
+  journal: Journal,
+  type: string,
+  { after, except }: { readonly after: number; readonly except: string },
+): Promise<{ readonly actors: readonly Address[]; readonly refused: ReadonlyMap<string, number> }> => {
+  const actors = new Map<string, Address>()
+  const refused = new Map<string, number>()
+  await journal.readAll(after, (entry) => {
+    const { id, record } = entry
+    if (entry.type !== type || record instanceof Corrupt) return
+    if ('refused' in record) {
+      if (record.refused.formed && record.own !== except) refused.set(record.cmd, record.ts)
+    } else if (id !== undefined && !record.own.startsWith(`${except}.`)) actors.set(id, { type, id })
+  })
+  return { actors: [...actors.values()], refused }
 }
 
 type Found = { readonly actor: Address; state: Book | Corrupt }
@@ -40,7 +60,9 @@ const folded = async (journal: Journal, types: readonly string[]): Promise<Reado
   const refused = new Map(types.map((type) => [type, new Map<string, number>()]))
   /** Ended actors are forgotten at once, there may be millions; those of which more comes are read by themselves. */
   const revenants = new Map<string, Address>()
+  let upTo = 0
   await journal.readAll(0, ({ seq, type, id, record }) => {
+    upTo = seq
     if ('refused' in record && record.refused.formed) refused.get(type)?.set(record.cmd, record.ts)
     const found = byType.get(type)
     if (!found || id === undefined || !(record instanceof Corrupt || 'n' in record)) return
@@ -58,7 +80,10 @@ const folded = async (journal: Journal, types: readonly string[]): Promise<Reado
     if (state && (state instanceof Corrupt || owes(state))) byType.get(actor.type)?.set(actor.id, { actor, state })
   }
   return new Map(
-    [...byType].map(([type, found]) => [type, { ...grouped([...found.values()]), refused: refused.get(type) ?? new Map() }]),
+    [...byType].map(([type, found]) => [
+      type,
+      { ...grouped([...found.values()]), refused: refused.get(type) ?? new Map(), upTo },
+    ]),
   )
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Corrupt } from '../../src/runtime/journal.ts'
 import { recover } from '../../src/runtime/recover.ts'
-import { leasesUntil } from '../../src/runtime/testing/memory-leases.ts'
+import { freeFrom, leasesUntil } from '../../src/runtime/testing/memory-leases.ts'
 import { settled } from '../../src/runtime/testing/virtual-clock.ts'
 import { self, story } from './world.ts'
 
@@ -21,6 +21,30 @@ test('host: with its lease it loses its actors, and does not open them again', a
   await clock.advance(10_000)
   expect(journal.of(self)).toHaveLength(before)
   await first.stop()
+})
+
+test('host: an actor whose first commit the owner before had under way is taken over when it has landed', async () => {
+  const { process, clock, journal, inbox, calls } = story()
+  const lost = new AbortController()
+  await process('a', { leases: leasesUntil(lost.signal, 2) })
+  const { append } = journal
+  const landed = Promise.withResolvers<void>()
+  Object.assign(journal, {
+    append: async (...args: Parameters<typeof append>) => {
+      await landed.promise
+      return append(...args)
+    },
+  })
+  const answer = inbox.call('helper', '$Spawn', { input: begin }, 'late', 'x').catch((error: Error) => error.message)
+  await clock.advance(100)
+  lost.abort()
+  Object.assign(journal, { append })
+  await process('b', { leases: freeFrom(clock.monotonic() + 10_000) })
+  landed.resolve()
+  await clock.advance(5_000)
+  expect([await answer, calls]).toEqual([{ ok: true, n: 1, to: 'counting' }, []])
+  await clock.advance(6_000)
+  expect(calls.map(({ effect }) => effect)).toEqual(['count'])
 })
 
 test('host: with its lease it aborts what is under way at once, also while NATS does not let go of its consumers', async () => {
