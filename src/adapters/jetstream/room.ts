@@ -1,3 +1,5 @@
+import type { JetStreamManager } from 'nats'
+
 const GIB = 2 ** 30
 
 /** Bytes that each of them may hold, as NATS counts them: before compression. Absent: as much as there is. */
@@ -11,9 +13,15 @@ export type Room = {
 /** Of the volume; together with the planner's history (a tenth) and the objects (a twentieth) nine tenths. */
 const SHARES = { events: 1 / 20, commands: 1 / 20, snapshots: 1 / 20, archive: 6 / 10 }
 
+/** Bytes that our account may store; undefined: it has no limit, and JetStream tells no client how large its volume is. */
+export const storeBytesOf = async (jsm: JetStreamManager): Promise<number | undefined> => {
+  const { limits } = await jsm.getAccountInfo()
+  return limits.max_storage > 0 ? limits.max_storage : undefined
+}
+
 /**
  * How the store is shared out: the journal itself has no bound, but what others may fill leaves a tenth of the volume to
- * it. JetStream tells no client how large its volume is, so whoever starts the server or gives the account says it.
+ * it.
  * @param storeBytes what NATS may store; undefined when nobody knows
  */
 export const roomIn = (storeBytes: number | undefined): Room => {

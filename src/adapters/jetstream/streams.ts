@@ -8,6 +8,7 @@ import {
   StoreCompression,
   type StreamConfig,
 } from 'nats'
+import { asked } from './errors.ts'
 import { type Room, roomIn } from './room.ts'
 
 /** What runs on our streams is newer than this: older servers ignore headers that the runtime relies on, or lose data. */
@@ -96,9 +97,9 @@ export const ensureStream = async (jsm: JetStreamManager, config: Wanted): Promi
   const foreign = known?.config.subjects.find((subject) => prefixOf(subject) !== prefixOf(config.subjects?.[0] ?? ''))
   if (foreign !== undefined)
     throw new Error(`the stream ${config.name} holds ${foreign}, another cluster's: give each cluster a NATS account of its own`)
-  const { config: stored } = known
-    ? await jsm.streams.update(config.name, { ...known.config, ...config })
-    : await jsm.streams.add(config)
+  const { config: stored } = await asked(config.name, () =>
+    known ? jsm.streams.update(config.name, { ...known.config, ...config }) : jsm.streams.add(config),
+  )
   for (const [key, value] of Object.entries(config))
     if (JSON.stringify(stored[key as keyof StreamConfig]) !== JSON.stringify(value))
       throw new Error(

@@ -3,6 +3,7 @@ import { objectArchive } from '../../adapters/jetstream/archive.ts'
 import { jetstreamJournal } from '../../adapters/jetstream/journal.ts'
 import { refuseNewJournal } from '../../adapters/jetstream/journal-gone.ts'
 import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
+import { roomIn, storeBytesOf } from '../../adapters/jetstream/room.ts'
 import { kvSnapshots } from '../../adapters/jetstream/snapshots.ts'
 import { ensureStreams } from '../../adapters/jetstream/streams.ts'
 import { jetstreamTraces } from '../../adapters/jetstream/traces.ts'
@@ -29,15 +30,17 @@ export type Storage = {
 /** Every stream and bucket of a cluster. @throws Error when the journal is gone, and what it told is not */
 export const openStorage = async (nc: NatsConnection, cluster: string, mayBeginAnew: boolean, log: Log): Promise<Storage> => {
   if (!mayBeginAnew) await refuseNewJournal(await nc.jetstreamManager())
-  const jsm = await ensureStreams(nc, cluster)
+  const storeBytes = await storeBytesOf(await nc.jetstreamManager())
+  const room = roomIn(storeBytes)
+  const jsm = await ensureStreams(nc, cluster, undefined, { storeBytes })
   await ensureObjectsStream(jsm, cluster, 1)
   const js = nc.jetstream()
   return {
     js,
     jsm,
     journal: telling(jetstreamJournal(nc, jsm, cluster), systemClock, log),
-    archive: await objectArchive(nc, js, jsm),
-    snapshots: await kvSnapshots(js),
+    archive: await objectArchive(nc, js, jsm, { maxBytes: room.archive ?? -1 }),
+    snapshots: await kvSnapshots(js, { maxBytes: room.snapshots }),
   }
 }
 
