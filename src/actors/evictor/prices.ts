@@ -1,21 +1,10 @@
+import { capacityTypeOf } from '../../events/capacity-type.ts'
 import type { Node } from '../../events/kubernetes.ts'
 import type { Prices } from '../../events/plan.ts'
 import { quantity } from '../../events/quantity.ts'
 
 const ANNOTATION = 'quartermaster.dev/hourly-price'
 const INSTANCE_TYPE = 'node.kubernetes.io/instance-type'
-// A label of any of the clouds and provisioners that says: spot.
-const SPOT: readonly (readonly [string, string])[] = [
-  ['eks.amazonaws.com/capacityType', 'SPOT'],
-  ['karpenter.sh/capacity-type', 'spot'],
-  ['kubernetes.azure.com/scalesetpriority', 'spot'],
-  ['cloud.google.com/gke-spot', 'true'],
-  ['cloud.google.com/gke-preemptible', 'true'],
-  ['spotinst.io/node-lifecycle', 'spot'],
-  ['node.kubernetes.io/lifecycle', 'spot'],
-  ['kubernetes.io/lifecycle', 'spot'],
-  ['scheduling.cast.ai/spot', 'true'],
-]
 // Rough weights for a node that nobody has priced: they order nodes sensibly and say so by their source.
 const CORE_PRICE = 0.035
 const GIB_PRICE = 0.0045
@@ -23,8 +12,6 @@ const GPU_PRICE = 1
 const GPUS = ['nvidia.com/gpu', 'amd.com/gpu']
 
 export type Price = { readonly hourly: number; readonly source: 'annotation' | 'node' | 'instanceType' | 'formula' }
-
-const isSpot = (labels: Readonly<Record<string, string>>): boolean => SPOT.some(([name, value]) => labels[name] === value)
 
 const formula = ({ status: { allocatable } }: Node): number => {
   const amount = (name: string): number => quantity(allocatable[name] ?? 0)
@@ -40,7 +27,7 @@ const annotated = (text: string | undefined): number | undefined =>
  */
 export const priceOf = (node: Node, prices: Prices): Price => {
   const { labels = {}, annotations = {}, name } = node.metadata
-  const discount = isSpot(labels) ? 1 - prices.spotDiscount : 1
+  const discount = capacityTypeOf(labels) === 'spot' ? 1 - prices.spotDiscount : 1
   const own = annotated(annotations[ANNOTATION])
   if (own !== undefined) return { hourly: own, source: 'annotation' }
   const named = prices.nodes[name]
