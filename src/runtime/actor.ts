@@ -50,6 +50,8 @@ export type DurableActor = {
   readonly watch: (listener: (commit: Commit) => void) => () => void
   /** Nothing is under way or waiting: it can be put away. */
   readonly isIdle: () => boolean
+  /** How much waits in the mailbox, what is being decided included. */
+  readonly waiting: () => number
   /** Stops acting, writes nothing more. `closed` resolves with why. */
   readonly close: (why: Error) => void
   readonly closed: Promise<Error>
@@ -131,8 +133,8 @@ export const createActor = (
       (error: Error) => {
         waiting--
         if (life.signal.aborted) return
-        if (!(error instanceof Fenced || error instanceof Corrupt))
-          log.error({ actor: name, err: error }, 'actor stopped by an error')
+        if (error instanceof Fenced) ground.meter?.fenced(self)
+        else if (!(error instanceof Corrupt)) log.error({ actor: name, err: error }, 'actor stopped by an error')
         close(error)
       },
     )
@@ -147,7 +149,9 @@ export const createActor = (
     const next = draft.decision ? persist(draft.decision.next) : (draft.state ?? (before?.state as Persisted))
     const record = recorded(definition, { own, nonce: (++written).toString(36) }, before, next, draft, finished)
     await ground.reach?.('before-append', record.ev.type)
+    const appendedAt = clock.monotonic()
     const seq = await append(ground.journal, clock, self, record, before?.seq ?? 0, life.signal)
+    ground.meter?.committed(self, record, clock.monotonic() - appendedAt)
     await ground.reach?.('after-append', record.ev.type)
     current = book(before, self, record, seq, next)
     if (draft.decision) live = draft.decision.next
@@ -392,6 +396,7 @@ export const createActor = (
       return () => watchers.delete(listener)
     },
     isIdle: () => waiting === 0 && finished.size === 0 && effects.count() === 0 && (current?.open.size ?? 0) === 0,
+    waiting: () => waiting,
     close,
     closed,
     quiet: effects.ended,

@@ -1,8 +1,9 @@
 import type { Chance } from './chance.ts'
 import { type Clock, pause } from './clock.ts'
 import type { Licence } from './licence.ts'
+import type { Meter } from './meter.ts'
 import type { Slots } from './slots.ts'
-import type { EffectContext, EffectDef } from './types.ts'
+import type { Address, EffectContext, EffectDef } from './types.ts'
 
 /** What is journaled of an error: its class and words, and the plain fields the class adds. Never a stack. */
 export type Failure = { readonly name: string; readonly message: string; readonly [detail: string]: unknown }
@@ -26,6 +27,7 @@ export type Means = {
   readonly clock: Clock
   readonly chance: Chance
   readonly slots: Slots
+  readonly meter?: Meter | undefined
 }
 
 /**
@@ -60,16 +62,29 @@ const attempted = async (
   definition: EffectDef<any, any>,
   input: unknown,
   context: EffectContext,
-  { licence, clock, slots }: Means,
+  { licence, clock, slots, meter }: Means,
 ): Promise<unknown> => {
   const { reach, concurrency } = definition
-  const request = (): Promise<unknown> => licence.during(reach, () => once(definition, input, context, clock))
+  const request = (): Promise<unknown> =>
+    licence.during(reach, () => counted(meter, context.actor, name, () => once(definition, input, context, clock)))
   if (concurrency === undefined) return request()
   const giveBack = await slots.take(`${context.actor.type}.${name}`, concurrency, context.signal)
   try {
     return await request()
   } finally {
     giveBack()
+  }
+}
+
+const counted = async <T>(meter: Meter | undefined, actor: Address, name: string, request: () => Promise<T>): Promise<T> => {
+  const end = meter?.attempted(actor, name)
+  try {
+    const output = await request()
+    end?.()
+    return output
+  } catch (error) {
+    end?.(error)
+    throw error
   }
 }
 

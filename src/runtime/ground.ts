@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts'
 import type { Inbox } from './inbox.ts'
 import type { Journal } from './journal.ts'
 import type { Licence } from './licence.ts'
+import type { Meter } from './meter.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { Timers } from './timers.ts'
 
@@ -27,5 +28,7 @@ export type Ground = {
   readonly timers: Timers
   readonly licence: Licence
   readonly log: Log
+  /** Absent: nobody counts. */
+  readonly meter?: Meter | undefined
   readonly reach?: (point: KillPoint, detail: string) => Promise<void>
 }

@@ -1,6 +1,7 @@
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
 import type { DurableActor } from './actor.ts'
+import { type Census, censusOf } from './census.ts'
 import { pause } from './clock.ts'
 import { define } from './define.ts'
 import { failureOf } from './effects.ts'
@@ -29,11 +30,19 @@ export type HostOptions = {
   readonly residents?: number
 }
 
+type Serving = 'waiting' | 'recovering' | 'serving'
+
 export type Host = {
   /** Every actor in memory here that is alive or has something parked. */
   readonly actors: () => readonly DurableActor[]
   /** An actor hosted here, as XState knows actors. @throws Error when there is none, Corrupt when it may not act */
   readonly ref: <M extends AnyStateMachine>(definition: ActorDef<M>, id: string) => Promise<DurableHandle<M>>
+  /** What is in memory here, by actor type. */
+  readonly census: () => ReadonlyMap<string, Census>
+  /** How far each offered type is; `waiting`: another process holds its lease, or nobody answers who does. */
+  readonly serving: () => ReadonlyMap<string, Serving>
+  /** Keeps so many actors in memory from now on; those beyond that have nothing to do are put away. */
+  readonly keep: (residents: number) => void
   /** Why actors may not act, by their name: their journal has a hole, or was written by a newer release. */
   readonly quarantined: () => ReadonlyMap<string, string>
   /** Resolves when every offered type is recovered and served. */
@@ -71,6 +80,7 @@ export const startHost = (options: HostOptions): Host => {
   const turnedAway = new Map<string, Map<string, number>>()
   /** Why a command was refused whose refusal nobody has acknowledged yet: it may be stored already, so it stands. */
   const turningAway = new Map<string, string>()
+  const stages = new Map<string, Serving>(definitions.map(({ type }) => [type, 'waiting']))
   const tenureOf = (type: string): Tenure | undefined => tenures.get(type)
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
   const residents = createResidents({ ground, definitions: byType, tenureOf, most: options.residents ?? RESIDENTS })
@@ -79,7 +89,9 @@ export const startHost = (options: HostOptions): Host => {
   const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
     const { type } = definition
     while (!life.signal.aborted) {
+      stages.set(type, 'waiting')
       const lease = await leases.acquire(type, ground.process, life.signal)
+      stages.set(type, 'recovering')
       const held = AbortSignal.any([lease.lost, life.signal])
       tenures.set(type, { held, quietAt: lease.quietAt })
       // At once, whatever else NATS keeps waiting.
@@ -120,6 +132,7 @@ export const startHost = (options: HostOptions): Host => {
     if (root.address.type === type)
       for (const other of unhosted)
         ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
+    stages.set(type, 'serving')
     onReady()
     await Promise.all(ended)
   }
@@ -208,7 +221,10 @@ export const startHost = (options: HostOptions): Host => {
     for (let first = underWay.get(name); first; first = underWay.get(name)) await first
     const decided = decide(sent)
     const over = decided.then(
-      () => void underWay.delete(name),
+      (outcome) => {
+        underWay.delete(name)
+        ground.meter?.decided(sent, outcome)
+      },
       () => void underWay.delete(name),
     )
     underWay.set(name, over)
@@ -309,6 +325,9 @@ export const startHost = (options: HostOptions): Host => {
       const watch = residents.watch.bind(undefined, self)
       return handleOf(ground, definition, { self, find: async () => residents.find(self), route, watch })
     },
+    census: () => censusOf(residents.all()),
+    serving: () => stages,
+    keep: residents.limit,
     quarantined: () => residents.quarantined,
     ready: Promise.race([Promise.all(serving.map(({ ready }) => ready)).then(() => {}), failed]),
     stop: async () => {

@@ -28,6 +28,8 @@ export type Residents = {
   readonly reopen: (self: Address) => Promise<void>
   /** Hears every commit of an actor that this process writes, in whichever of its lives. The result ends it. */
   readonly watch: (self: Address, listener: Listener) => () => void
+  /** So many are kept from now on. */
+  readonly limit: (most: number) => void
   /** Forgets every actor of a type; resolves when none of their effects is under way. */
   readonly dismiss: (type: string) => Promise<void>
 }
@@ -38,7 +40,7 @@ type Options = {
   readonly ground: Ground
   readonly definitions: ReadonlyMap<string, Definition>
   readonly tenureOf: (type: string) => Tenure | undefined
-  /** More than these are kept in the journal only, until somebody needs them. */
+  /** At first; more than these are kept in the journal only, until somebody needs them. */
   readonly most: number
 }
 
@@ -71,9 +73,10 @@ const dueOf = (actor: DurableActor): number => {
 }
 
 /** The actors of a process that are in memory: found, brought back, put away when they are idle, reopened when fenced. */
-export const createResidents = ({ ground, definitions, tenureOf, most }: Options): Residents => {
+export const createResidents = ({ ground, definitions, tenureOf, ...options }: Options): Residents => {
   const { clock, log } = ground
   const slots = createSlots()
+  let most = options.most
   /** In the order of their last use. */
   const actors = new Map<string, DurableActor>()
   const usedAt = new WeakMap<DurableActor, number>()
@@ -311,6 +314,10 @@ export const createResidents = ({ ground, definitions, tenureOf, most }: Options
     admit: take,
     reopen,
     watch,
+    limit: (count) => {
+      most = count
+      makeRoom()
+    },
     dismiss,
   }
 }

@@ -43,7 +43,7 @@ export const createRunning = (
   { slots, quietAt }: Conditions,
   listener: Listener,
 ): Running => {
-  const { clock, chance, licence } = ground
+  const { clock, chance, licence, meter } = ground
   const running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
   const cancelling = new Set<Promise<void>>()
 
@@ -60,7 +60,7 @@ export const createRunning = (
     const context = { key, actor, signal: abort.signal, attempt, trace, report }
     try {
       if (!effect) throw new Error(`${actor.type} defines no effect "${intent.name}"`)
-      const output = (await perform(intent.name, effect, intent.input, context, { licence, clock, chance, slots })) ?? null
+      const output = (await perform(intent.name, effect, intent.input, context, { licence, clock, chance, slots, meter })) ?? null
       diff(undefined, output) // what can't be journaled is a failure of the effect, not of the actor
       await ground.reach?.('after-effect', intent.name)
       if (!abort.signal.aborted) listener.onEnd(intent, { output })

@@ -2,6 +2,7 @@ import { systemChance } from '../../src/runtime/chance.ts'
 import type { Ground, Log } from '../../src/runtime/ground.ts'
 import { type Host, type HostOptions, startHost } from '../../src/runtime/host.ts'
 import { unrestricted } from '../../src/runtime/licence.ts'
+import type { Meter } from '../../src/runtime/meter.ts'
 import { type MemoryArchive, memoryArchive } from '../../src/runtime/testing/memory-archive.ts'
 import { type MemoryInbox, memoryInbox } from '../../src/runtime/testing/memory-inbox.ts'
 import { type MemoryJournal, memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
@@ -20,7 +21,7 @@ export type Bed = {
   readonly snapshots: MemorySnapshots
   readonly archive: MemoryArchive
   /** A process of its own; `definitions` replace those of the bed: another release. */
-  readonly process: (name: string, options?: Partial<HostOptions>) => Promise<Host>
+  readonly process: (name: string, options?: Partial<HostOptions> & { readonly meter?: Meter }) => Promise<Host>
   /** The facts that an actor has told, oldest first. */
   readonly facts: (self: Address) => readonly { readonly type: string }[]
 }
@@ -38,7 +39,7 @@ export const bed = (definitions: readonly Definition[], root: Address): Bed => {
     clock,
     snapshots,
     archive,
-    process: async (name, options = {}) => {
+    process: async (name, { meter, ...options } = {}) => {
       const ground: Ground = {
         process: name,
         journal,
@@ -50,6 +51,7 @@ export const bed = (definitions: readonly Definition[], root: Address): Bed => {
         log: silent,
         snapshots,
         archive,
+        meter,
       }
       const host = startHost({ ground, leases: freeLeases, definitions, root: { address: root }, ...options })
       await host.ready
