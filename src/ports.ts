@@ -1,6 +1,7 @@
 import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
-import type { KubernetesObject, Node, Pod, Resource } from './events/kubernetes.ts'
+import type { Kind } from './events/kinds.ts'
+import type { KubernetesObject, Node, Pod } from './events/kubernetes.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
 type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -60,10 +61,13 @@ export type ReflectorListener = {
   malformed(description: string): void | Promise<void>
 }
 
+/** A kind, and the version of its group at which it is read. */
+export type Served = { readonly kind: Kind; readonly version: string }
+
 /** Reads kinds of objects and follows them. */
 export type KubernetesReads = {
   /** Runs until the signal aborts. From `resourceVersion` on if given (no list unless the server says 410). */
-  reflect(resource: Resource, from: string | undefined, listener: ReflectorListener, signal: AbortSignal): Promise<void>
+  reflect(served: Served, from: string | undefined, listener: ReflectorListener, signal: AbortSignal): Promise<void>
 }
 
 /** Where the reading of one kind stands: the watermark in OBJECTS. */

@@ -1,24 +1,24 @@
 import { assign, emit, enqueueActions, setup } from 'xstate'
 import type { AgentEvent, AgentFact } from '../events/agent.ts'
-import { type Resource, streamedKinds } from '../events/kubernetes.ts'
+import { plannedKinds } from '../events/kinds.ts'
 import { invoked } from '../runtime/intent.ts'
 
 type KindState = { readonly state: 'listing' | 'streaming' | 'stalled'; readonly count: number }
-type Kinds = Readonly<Partial<Record<Resource, KindState>>>
+type Kinds = Readonly<Record<string, KindState>>
 type Context = { readonly cluster: string; readonly kinds: Kinds }
 
 export type Discovery = {
-  readonly available: readonly Resource[]
-  readonly unavailable: readonly { readonly resource: Resource; readonly reason: string }[]
+  readonly available: readonly string[]
+  readonly unavailable: readonly { readonly resource: string; readonly reason: string }[]
 }
 
 const all = (kinds: Kinds, state: KindState['state']): boolean => Object.values(kinds).every((kind) => kind.state === state)
 const counts = (kinds: Kinds): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(kinds).map(([resource, { count }]) => [resource, count]))
 
-const listing = (available: readonly Resource[]): Kinds =>
+const listing = (available: readonly string[]): Kinds =>
   Object.fromEntries(available.map((resource) => [resource, { state: 'listing', count: 0 }]))
-const withKind = (kinds: Kinds, resource: Resource, change: Partial<KindState>): Kinds => ({
+const withKind = (kinds: Kinds, resource: string, change: Partial<KindState>): Kinds => ({
   ...kinds,
   [resource]: { ...(kinds[resource] ?? { state: 'listing', count: 0 }), ...change },
 })
@@ -37,7 +37,7 @@ export const agent = setup({
   actors: {
     discover: invoked<Discovery, Record<string, never>>(),
     /** Lasts as long as the state: reflects each kind and reports KindListed, KindStalled, KindRecovered. */
-    reflect: invoked<void, { readonly resources: readonly Resource[] }>(),
+    reflect: invoked<void, { readonly resources: readonly string[] }>(),
   },
   guards: {
     allListed: ({ context, event }) =>
@@ -69,7 +69,7 @@ export const agent = setup({
       initial: 'listing',
       invoke: {
         src: 'reflect',
-        input: ({ context }) => ({ resources: Object.keys(context.kinds) as Resource[] }),
+        input: ({ context }) => ({ resources: Object.keys(context.kinds) }),
         onError: 'waiting',
       },
       on: {
@@ -131,4 +131,4 @@ export const agent = setup({
   },
 })
 
-const missesKinds = (kinds: Kinds): boolean => Object.keys(kinds).length < Object.keys(streamedKinds).length
+const missesKinds = (kinds: Kinds): boolean => Object.keys(kinds).length < plannedKinds.length

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { createModel, type Model } from '../actors/evictor/model.ts'
-import { type KubernetesObject, type Resource, streamedKinds } from '../events/kubernetes.ts'
+import { type Kind as KnownKind, plannedKinds } from '../events/kinds.ts'
+import type { PlannedObject } from '../events/kubernetes.ts'
 import { syntaxErrorAt } from './json.ts'
 import { UserError } from './session.ts'
 
@@ -13,7 +14,7 @@ export type Snapshot = {
   readonly skipped: Readonly<Record<string, number>>
 }
 
-const resources = new Map(Object.entries(streamedKinds).map(([resource, { kind }]) => [kind as string, resource as Resource]))
+const planned = new Map(plannedKinds.map((known) => [known.kind as string, known]))
 const Kind = z.looseObject({ kind: z.string() })
 const List = z.object({ kind: z.string(), items: z.array(z.unknown()) })
 const Named = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) })
@@ -61,19 +62,19 @@ export const parseSnapshot = (file: string, text: string): Snapshot => {
   for (const [index, item] of list.data.items.entries()) {
     const { kind } = Kind.safeParse(item).data ?? {}
     if (kind === undefined) throw new UserError(`${file}: ${nameOf(item, index)}: kind: it is missing; ${REMEDY}`)
-    const resource = resources.get(kind)
-    if (resource) learn(model, resource, item, `${file}: ${nameOf(item, index)}`)
+    const known = planned.get(kind)
+    if (known) learn(model, known, item, `${file}: ${nameOf(item, index)}`)
     else skipped[kind] = (skipped[kind] ?? 0) + 1
   }
   if (model.nodes.size === 0) throw new UserError(`${file}: there is no node in it, so there is nothing to plan; ${REMEDY}`)
   return { model, skipped }
 }
 
-const learn = (model: Model, resource: Resource, item: unknown, where: string): void => {
-  const parsed = z.safeParse<z.ZodType<KubernetesObject>>(streamedKinds[resource].schema, item)
+const learn = (model: Model, { schema }: KnownKind<PlannedObject>, item: unknown, where: string): void => {
+  const parsed = schema.safeParse(item)
   if (!parsed.success) throw new UserError(`${where}: ${issueOf(parsed.error)}; mend the object or leave it out, or ${REMEDY}`)
   try {
-    model.apply(resource, parsed.data)
+    model.apply(parsed.data)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw new UserError(`${where}: ${error.message}; mend the object or leave it out`, { cause: error })

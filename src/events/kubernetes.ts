@@ -189,23 +189,27 @@ export const PodDisruptionBudget = z.object({
 })
 export type PodDisruptionBudget = z.infer<typeof PodDisruptionBudget>
 
-/** The kinds the agent streams: where each lives in the API, and what of it is kept. */
-export const streamedKinds = {
-  nodes: { group: '', version: 'v1', kind: 'Node', namespaced: false, schema: Node },
-  pods: { group: '', version: 'v1', kind: 'Pod', namespaced: true, schema: Pod },
-  deployments: { group: 'apps', version: 'v1', kind: 'Deployment', namespaced: true, schema: Deployment },
-  replicasets: { group: 'apps', version: 'v1', kind: 'ReplicaSet', namespaced: true, schema: ReplicaSet },
-  daemonsets: { group: 'apps', version: 'v1', kind: 'DaemonSet', namespaced: true, schema: DaemonSet },
-  poddisruptionbudgets: {
-    group: 'policy',
-    version: 'v1',
-    kind: 'PodDisruptionBudget',
-    namespaced: true,
-    schema: PodDisruptionBudget,
-  },
-} as const
-export type Resource = keyof typeof streamedKinds
-export type KubernetesObject = Node | Pod | Deployment | ReplicaSet | DaemonSet | PodDisruptionBudget
+/** What a container of a pod used when it was last measured. */
+export const PodMetrics = z.object({
+  kind: z.literal('PodMetrics'),
+  metadata: ObjectMeta,
+  timestamp: z.string(),
+  window: z.string(),
+  containers: z.array(z.object({ name: z.string(), usage: quantities.default({}) })).default([]),
+})
+
+/** An object of any kind, as far as all of them are alike. */
+export type KubernetesObject = {
+  readonly kind: string
+  readonly apiVersion?: string | undefined
+  readonly metadata: ObjectMeta
+  readonly [field: string]: unknown
+}
+/** A full record: what is beside kind and metadata depends on its kind. */
+export const FullObject = z.looseObject({ kind: z.string(), apiVersion: z.string().optional(), metadata: ObjectMeta })
+
+/** What the planner decides on. */
+export type PlannedObject = Node | Pod | Deployment | ReplicaSet | DaemonSet | PodDisruptionBudget
 
 /** The owner that manages the object, if any. */
 export const controllerOf = (meta: ObjectMeta): OwnerReference | undefined =>

@@ -1,5 +1,4 @@
-import type { Resource } from './kubernetes.ts'
-import { streamedKinds } from './kubernetes.ts'
+import type { Kind } from './kinds.ts'
 
 /**
  * A name as one subject token: `.` becomes `_`, every other byte outside `[A-Za-z0-9-]` becomes `=XX`. Reversible, and
@@ -21,16 +20,19 @@ export const untoken = (text: string): string =>
           .replace(/=([0-9A-F]{2})/g, '%$1'),
       )
 
-const groupOf = (resource: Resource): string => streamedKinds[resource].group || 'core'
+/** A kind's subject is its group and resource, whatever version is served. */
+type KindSubject = Pick<Kind, 'group' | 'resource' | 'namespace'>
+const tokensOf = ({ group, resource }: KindSubject): string => `${group === '' ? 'core' : token(group)}.${token(resource)}`
+const limit = ({ namespace }: KindSubject): string => (namespace === undefined ? '' : `.${token(namespace)}`)
 
 /** What is published where (DESIGN: subjects). `cluster` is the cluster's id, `[a-z0-9-]+`. */
 export const subjects = (cluster: string) => ({
   /** One object of the cluster, its last version; `namespace` is absent for cluster-scoped kinds. */
-  object: (resource: Resource, namespace: string | undefined, name: string): string =>
-    `qm.${cluster}.obj.${token(groupOf(resource))}.${resource}.${namespace === undefined ? '_' : token(namespace)}.${token(name)}`,
-  objects: (resource: Resource): string => `qm.${cluster}.obj.${token(groupOf(resource))}.${resource}.>`,
-  /** The state of one kind's stream: epoch, state, resourceVersion, observedAt, count, hash. */
-  meta: (resource: Resource): string => `qm.${cluster}.meta.${token(groupOf(resource))}.${resource}`,
+  object: (kind: KindSubject, namespace: string | undefined, name: string): string =>
+    `qm.${cluster}.obj.${tokensOf(kind)}.${namespace === undefined ? '_' : token(namespace)}.${token(name)}`,
+  objects: (kind: KindSubject): string => `qm.${cluster}.obj.${tokensOf(kind)}${limit(kind)}.>`,
+  /** The state of one kind's stream: epoch, state, version, resourceVersion, observedAt, count, hash. */
+  meta: (kind: KindSubject): string => `qm.${cluster}.meta.${tokensOf(kind)}${limit(kind)}`,
   journal: (type: string, id: string): string => `qm.${cluster}.journal.${type}.${token(id)}`,
   command: (type: string, verb: string, id?: string): string =>
     `qm.${cluster}.cmd.${type}.${verb}${id === undefined ? '' : `.${token(id)}`}`,

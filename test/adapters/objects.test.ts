@@ -6,7 +6,8 @@ import { readObjects } from '../../src/adapters/jetstream/objects-reader.ts'
 import { DELETED, ensureObjectsStream, lastOn, metaIn } from '../../src/adapters/jetstream/objects-stream.ts'
 import { objectsSum } from '../../src/adapters/jetstream/objects-sum.ts'
 import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
-import type { KubernetesObject, Pod, Resource } from '../../src/events/kubernetes.ts'
+import { type Kind, pods } from '../../src/events/kinds.ts'
+import type { KubernetesObject, Pod } from '../../src/events/kubernetes.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import { type KindMeta, Superseded } from '../../src/ports.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
@@ -33,9 +34,9 @@ const pod = (name: string, resourceVersion: string, uid = `uid-${name}`): Pod =>
   spec: { containers: [] },
   status: { phase: 'Running' },
 })
-const subject = (name: string): string => subjects(CLUSTER).object('pods', 'default', name)
+const subject = (name: string): string => subjects(CLUSTER).object(pods, 'default', name)
 const open = (epoch: string, options: ObjectStoreOptions = {}): Promise<KindStore> =>
-  objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open('pods')
+  objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open(pods)
 const listed = async (store: KindStore, version: string, pods: readonly Pod[]): Promise<void> => {
   await store.listing()
   await store.page(pods)
@@ -44,7 +45,7 @@ const listed = async (store: KindStore, version: string, pods: readonly Pod[]): 
 }
 
 /** What a reader sees, until the test has seen enough. */
-const reading = (resources: readonly Resource[] = ['pods']) => {
+const reading = (kinds: readonly Kind[] = [pods]) => {
   const objects = new Map<string, string>()
   const metas: KindMeta[] = []
   const troubles: string[] = []
@@ -55,7 +56,7 @@ const reading = (resources: readonly Resource[] = ['pods']) => {
     js,
     jsm,
     CLUSTER,
-    resources,
+    kinds,
     {
       onObject: (_, { metadata }: KubernetesObject) => void objects.set(metadata.name, metadata.resourceVersion),
       onDeleted: (_, __, name) => {
@@ -149,7 +150,7 @@ test('objects: an agent whose place was taken stops, and overwrites nothing', as
   expect(zombie.lost.reason).toBeInstanceOf(Superseded)
   expect(() => zombie.bookmark('13')).toThrow(/another agent/)
   expect((await lastOn(jsm, subject('a')))?.json<Pod>().metadata.resourceVersion).toBe('12')
-  expect(metaIn((await lastOn(jsm, subjects(CLUSTER).meta('pods')))?.data ?? new Uint8Array())?.epoch).toBe('new')
+  expect(metaIn((await lastOn(jsm, subjects(CLUSTER).meta(pods)))?.data ?? new Uint8Array())?.epoch).toBe('new')
   await heir.close()
 })
 
@@ -185,7 +186,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
           }
         : Reflect.get(target, key),
   })
-  const store = await objectStore(forgetful, jsm, CLUSTER, 'one').open('pods')
+  const store = await objectStore(forgetful, jsm, CLUSTER, 'one').open(pods)
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   expect(landed.toSorted()).toEqual([subject('a'), subject('b')])
   expect(store.meta().count).toBe(2)
@@ -194,7 +195,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
 
 test('objects: waits for a frozen server, and the newest version of each object wins', async () => {
   const impatient = nats.nc.jetstream({ timeout: 200 })
-  const store = await objectStore(impatient, jsm, CLUSTER, 'one', { publishMs: 200 }).open('pods')
+  const store = await objectStore(impatient, jsm, CLUSTER, 'one', { publishMs: 200 }).open(pods)
   await listed(store, '10', [pod('a', '1')])
   nats.freeze()
   for (let version = 11; version < 60; version++)
@@ -208,7 +209,7 @@ test('objects: waits for a frozen server, and the newest version of each object 
 })
 
 test('objects: writer and reader go on after the server was killed', async () => {
-  const store = await objectStore(js, jsm, CLUSTER, 'one', { publishMs: 200 }).open('pods')
+  const store = await objectStore(js, jsm, CLUSTER, 'one', { publishMs: 200 }).open(pods)
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   await using reader = reading()
   await eventually(() => expect(reader.isReady()).toBe(true))
@@ -338,7 +339,7 @@ test('objects: a reflector writes to the store as it is', async () => {
   })
   const store = await open('one')
   const end = new AbortController()
-  const reflection = kubernetesReads(api.client).reflect('pods', store.watermark, store, end.signal)
+  const reflection = kubernetesReads(api.client).reflect({ kind: pods, version: 'v1' }, store.watermark, store, end.signal)
   await using reader = reading()
   await eventually(() => expect(Object.fromEntries(reader.objects)).toEqual({ a: '1', b: '6', c: '7' }))
   await store.flush()

@@ -1,14 +1,12 @@
-import { type Resource, streamedKinds } from '../../events/kubernetes.ts'
+import { type Kind, plannedKinds } from '../../events/kinds.ts'
 import type { KubernetesReads, KubernetesWrites, Power, ReflectorListener } from '../../ports.ts'
 import type { EffectContext, EffectsOf } from '../../runtime/types.ts'
 import type { agent } from '../agent.ts'
 
-const resources = Object.keys(streamedKinds) as Resource[]
-const powersFor = (resource: Resource): readonly Power[] =>
-  ['list', 'watch'].map((verb) => ({ verb, group: streamedKinds[resource].group, resource }))
+const powersFor = ({ group, resource }: Kind): readonly Power[] => ['list', 'watch'].map((verb) => ({ verb, group, resource }))
 
 /** What the agent needs of Kubernetes. */
-export const agentPowers: readonly Power[] = resources.flatMap(powersFor)
+export const agentPowers: readonly Power[] = plannedKinds.flatMap(powersFor)
 
 /** Keeps one kind's objects somewhere: a listener that knows where a reading before it ended. */
 type KindStore = ReflectorListener & {
@@ -19,7 +17,7 @@ type KindStore = ReflectorListener & {
   flush(): Promise<void>
   close(): Promise<void>
 }
-type OpenStore = (resource: Resource, signal: AbortSignal) => Promise<KindStore>
+type OpenStore = (kind: Kind, signal: AbortSignal) => Promise<KindStore>
 
 export const agentEffects = (
   reads: KubernetesReads,
@@ -33,7 +31,8 @@ export const agentEffects = (
     retry: { attempts: 5, backoffMs: 500, on: ['Unavailable', 'TimedOut'] },
     run: async (_, { signal }) => {
       const missing = await kubernetes.missingPowers(agentPowers, signal)
-      const refused = (resource: Resource) => missing.filter((power) => power.resource === resource)
+      const resources = plannedKinds.map(({ resource }) => resource)
+      const refused = (resource: string) => missing.filter((power) => power.resource === resource)
       return {
         available: resources.filter((resource) => refused(resource).length === 0),
         unavailable: resources
@@ -52,18 +51,20 @@ export const agentEffects = (
     idempotency: 'natural', // a second reading of a kind writes the same versions under the same subjects
     timeoutMs: 'activity',
     run: async ({ resources: kinds }, context) => {
-      await Promise.all(kinds.map((resource) => reflectKind(resource, reads, openStore, context)))
+      const known = plannedKinds.filter(({ resource }) => kinds.includes(resource))
+      await Promise.all(known.map((kind) => reflectKind(kind, reads, openStore, context)))
     },
   },
 })
 
 const reflectKind = async (
-  resource: Resource,
+  kind: Kind,
   reads: KubernetesReads,
   openStore: OpenStore,
   { signal, report }: EffectContext,
 ): Promise<void> => {
-  const store = await openStore(resource, signal)
+  const { resource } = kind
+  const store = await openStore(kind, signal)
   const listed = async () => {
     await store.flush() // what is counted is what is stored
     await report({ type: 'agent.KindListed', resource, count: store.meta().count })
@@ -86,7 +87,7 @@ const reflectKind = async (
   try {
     // With a watermark nothing is listed: what OBJECTS holds is complete up to there.
     if (store.watermark !== undefined) await listed()
-    await reads.reflect(resource, store.watermark, listener, AbortSignal.any([signal, store.lost]))
+    await reads.reflect({ kind, version: 'v1' }, store.watermark, listener, AbortSignal.any([signal, store.lost]))
     store.lost.throwIfAborted()
   } finally {
     await store.close()

@@ -1,12 +1,4 @@
-import type {
-  Deployment,
-  KubernetesObject,
-  Node,
-  Pod,
-  PodDisruptionBudget,
-  ReplicaSet,
-  Resource,
-} from '../../events/kubernetes.ts'
+import type { Deployment, Node, PlannedObject, Pod, PodDisruptionBudget, ReplicaSet } from '../../events/kubernetes.ts'
 import { type Columns, createColumns } from './columns.ts'
 import { amountOf } from './demand.ts'
 import { checkSelector, rawShape, type Shape, shapeOf } from './shape.ts'
@@ -46,8 +38,8 @@ export type Model = {
   /** Counts the changes of nodes: what was concluded from nodes alone holds while it stays. */
   readonly nodesVersion: () => number
   /** @throws RangeError for a quantity or selector that is none; the model is then as before */
-  readonly apply: (resource: Resource, object: KubernetesObject) => void
-  readonly remove: (resource: Resource, namespace: string | undefined, name: string) => void
+  readonly apply: (object: PlannedObject) => void
+  readonly remove: (kind: PlannedObject['kind'], namespace: string | undefined, name: string) => void
   /** Tries a pod elsewhere; `rollback` undoes. */
   readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
   readonly mark: () => number
@@ -191,18 +183,17 @@ export const createModel = (): Model => {
     budgets,
     workloads,
     nodesVersion: () => version,
-    apply(_resource, object) {
+    apply(object) {
       if (object.kind === 'Node') applyNode(object)
       else if (object.kind === 'Pod') applyPod(object)
       else if (object.kind === 'PodDisruptionBudget') applyBudget(object)
       else if (object.kind !== 'DaemonSet') applyWorkload(object)
     },
-    remove(resource, namespace, name) {
-      if (resource === 'nodes') removeNode(name)
-      else if (resource === 'pods') removePod(keyOf(namespace, name))
-      else if (resource === 'poddisruptionbudgets') budgets.delete(keyOf(namespace, name))
-      else if (resource === 'deployments') removeWorkload(`Deployment/${keyOf(namespace, name)}`)
-      else if (resource === 'replicasets') removeWorkload(`ReplicaSet/${keyOf(namespace, name)}`)
+    remove(kind, namespace, name) {
+      if (kind === 'Node') removeNode(name)
+      else if (kind === 'Pod') removePod(keyOf(namespace, name))
+      else if (kind === 'PodDisruptionBudget') budgets.delete(keyOf(namespace, name))
+      else if (kind !== 'DaemonSet') removeWorkload(`${kind}/${keyOf(namespace, name)}`)
     },
     move(pod, to) {
       log.push([pod, pod.node])

@@ -1,4 +1,5 @@
-import type { KubernetesObject, Resource } from '../../events/kubernetes.ts'
+import type { Kind } from '../../events/kinds.ts'
+import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
 import type { ObjectsWriter } from './objects-writer.ts'
 
@@ -21,13 +22,13 @@ const TOMBSTONE = { uid: undefined, resourceVersion: '', payload: new Uint8Array
 
 export const kindContents = (
   cluster: string,
-  resource: Resource,
+  kind: Kind,
   writer: Pick<ObjectsWriter, 'put' | 'wanted'>,
   subjectsHeld: () => Iterable<string>,
 ): Contents => {
   let unlisted = new Set<string>()
   const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
-    subjects(cluster).object(resource, namespace, name)
+    subjects(cluster).object(kind, namespace, name)
   const isLive = (subject: string): boolean => writer.wanted(subject)?.uid !== undefined
   const bury = (subject: string): void => {
     if (isLive(subject)) writer.put(subject, TOMBSTONE)

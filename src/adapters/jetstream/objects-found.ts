@@ -1,6 +1,6 @@
 import type { JetStreamClient, JetStreamManager } from 'nats'
 import { z } from 'zod'
-import type { Resource } from '../../events/kubernetes.ts'
+import type { Kind } from '../../events/kinds.ts'
 import { subjects } from '../../events/subjects.ts'
 import type { KindMeta } from '../../ports.ts'
 import { consumed, lastSequence } from './objects-consume.ts'
@@ -21,17 +21,17 @@ export const readBack = async (
   js: JetStreamClient,
   jsm: JetStreamManager,
   cluster: string,
-  resource: Resource,
+  kind: Kind,
   signal: AbortSignal,
 ): Promise<Found> => {
-  const filters = subjectsOf(cluster, resource)
+  const filters = subjectsOf(cluster, kind)
   const slots = new Map<string, Slot>()
   const sum = objectsSum()
   let [meta, metaSeq, lastSeq, isWhole]: [KindMeta | undefined, number, number, boolean] = [undefined, 0, 0, true]
   const until = await lastSequence(jsm, filters)
   if (until === 0) return { slots, sum, meta, metaSeq, isWhole }
   for await (const { subject, seq, data, headers, info } of consumed(js, filters, signal)) {
-    if (subject === subjects(cluster).meta(resource)) [meta, metaSeq] = [metaIn(data), seq]
+    if (subject === subjects(cluster).meta(kind)) [meta, metaSeq] = [metaIn(data), seq]
     else {
       const slot = slotOf(seq, data, headers?.has(DELETED) ?? false, info.timestampNanos)
       const before = slots.get(subject)

@@ -1,6 +1,6 @@
 import { DiscardPolicy, type JetStreamManager, NatsError, type StoredMsg } from 'nats'
 import { z } from 'zod'
-import type { Resource } from '../../events/kubernetes.ts'
+import type { Kind } from '../../events/kinds.ts'
 import { subjects, untoken } from '../../events/subjects.ts'
 import type { KindMeta } from '../../ports.ts'
 import { asked, isNotFound } from './errors.ts'
@@ -70,22 +70,20 @@ export const lastOn = (jsm: JetStreamManager, subject: string): Promise<StoredMs
   })
 
 /** The subjects that one kind's records and its meta are on. */
-export const subjectsOf = (cluster: string, resource: Resource): readonly string[] => [
-  subjects(cluster).objects(resource),
-  subjects(cluster).meta(resource),
+export const subjectsOf = (cluster: string, kind: Kind): readonly string[] => [
+  subjects(cluster).objects(kind),
+  subjects(cluster).meta(kind),
 ]
 
 /** Every subject of the kind's objects that has a record, tombstones too. */
-export const subjectsHeld = (jsm: JetStreamManager, cluster: string, resource: Resource): Promise<readonly string[]> =>
+export const subjectsHeld = (jsm: JetStreamManager, cluster: string, kind: Kind): Promise<readonly string[]> =>
   asked(OBJECTS, async () => {
-    const { state } = await jsm.streams.info(OBJECTS, { subjects_filter: subjects(cluster).objects(resource) })
+    const { state } = await jsm.streams.info(OBJECTS, { subjects_filter: subjects(cluster).objects(kind) })
     return Object.keys(state.subjects ?? {})
   })
 
-export type ObjectKey = { readonly resource: Resource; readonly namespace: string | undefined; readonly name: string }
-
-/** Whose record a subject of `obj` is. */
-export const keyIn = (subject: string): ObjectKey => {
-  const [, , , , resource = '', namespace = '', name = ''] = subject.split('.')
-  return { resource: resource as Resource, namespace: namespace === '_' ? undefined : untoken(namespace), name: untoken(name) }
+/** Whose record a subject of `obj` is, among those of its kind. */
+export const keyIn = (subject: string): { readonly namespace: string | undefined; readonly name: string } => {
+  const [, , , , , namespace = '', name = ''] = subject.split('.')
+  return { namespace: namespace === '_' ? undefined : untoken(namespace), name: untoken(name) }
 }

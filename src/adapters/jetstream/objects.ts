@@ -1,5 +1,5 @@
 import type { JetStreamClient, JetStreamManager } from 'nats'
-import type { Resource } from '../../events/kubernetes.ts'
+import type { Kind } from '../../events/kinds.ts'
 import { subjects } from '../../events/subjects.ts'
 import type { KindMeta, ReflectorListener } from '../../ports.ts'
 import { fenced, type Room, room } from './fenced.ts'
@@ -42,7 +42,7 @@ export type KindStore = ReflectorListener & {
 
 export type ObjectStore = {
   /** Reads back what OBJECTS holds of the kind and claims it. @throws Superseded if another agent claims it meanwhile */
-  open(resource: Resource, signal?: AbortSignal): Promise<KindStore>
+  open(kind: Kind, signal?: AbortSignal): Promise<KindStore>
 }
 
 /** Acknowledgements awaited at a time, over all kinds: more only fills the server's queue, which drops. */
@@ -63,9 +63,9 @@ export const objectStore = (
 ): ObjectStore => {
   const shared = room(WINDOW)
   return {
-    open: async (resource, signal) => {
-      const found = await readBack(js, jsm, cluster, resource, signal ?? new AbortController().signal)
-      const store = kindStore({ js, jsm, cluster, epoch, resource, shared, options }, found)
+    open: async (kind, signal) => {
+      const found = await readBack(js, jsm, cluster, kind, signal ?? new AbortController().signal)
+      const store = kindStore({ js, jsm, cluster, epoch, kind, shared, options }, found)
       // The claim: from here on an older agent's meta records conflict, and it stops.
       await store.flush()
       return store
@@ -73,23 +73,23 @@ export const objectStore = (
   }
 }
 
-type Kind = {
+type Storing = {
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   readonly cluster: string
   readonly epoch: string
-  readonly resource: Resource
+  readonly kind: Kind
   readonly shared: Room
   readonly options: ObjectStoreOptions
 }
 
-const kindStore = (kind: Kind, found: Found): KindStore => {
-  const { cluster, resource, options } = kind
+const kindStore = (given: Storing, found: Found): KindStore => {
+  const { cluster, jsm, kind, options } = given
   const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now } = options
   const lost = new AbortController()
   const ended = new AbortController()
-  const { writer, meta, tombstones, fence } = storing(kind, found, ended.signal, (error) => fail(error), now)
-  const contents = kindContents(cluster, resource, writer, () => found.slots.keys())
+  const { writer, meta, tombstones, fence } = storing(given, found, ended.signal, (error) => fail(error), now)
+  const contents = kindContents(cluster, kind, writer, () => found.slots.keys())
   const watermark = (found.isWhole && found.meta?.resourceVersion) || undefined
   let malformed = 0
 
@@ -105,7 +105,7 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
   }
   const timer = setInterval(() => {
     void meta.ask()
-    void purgeTombstones(kind.jsm, found.slots, tombstones, now() - tombstoneMs, ended.signal).catch(fail)
+    void purgeTombstones(jsm, found.slots, tombstones, now() - tombstoneMs, ended.signal).catch(fail)
   }, metaMs).unref()
 
   const advance = (next: Partial<Place>): void => {
@@ -136,7 +136,7 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
       await writer.roomFor(WAITING)
     },
     listed: async (resourceVersion) => {
-      contents.listed(await fence.ask(() => subjectsHeld(kind.jsm, cluster, resource)))
+      contents.listed(await fence.ask(() => subjectsHeld(jsm, cluster, kind)))
       heard({ state: 'streaming', resourceVersion })
     },
     changed: ({ type, object }, resourceVersion) => {
@@ -157,7 +157,7 @@ const kindStore = (kind: Kind, found: Found): KindStore => {
 
 /** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
 const storing = (
-  { js, jsm, cluster, epoch, resource, shared, options }: Kind,
+  { js, jsm, cluster, epoch, kind, shared, options }: Storing,
   { slots, sum, meta, metaSeq, isWhole }: Found,
   signal: AbortSignal,
   failed: (error: unknown) => void,
@@ -170,7 +170,7 @@ const storing = (
     if (after.uid === undefined) tombstones.set(subject, after)
     else tombstones.delete(subject)
   }
-  const metaSubject = subjects(cluster).meta(resource)
+  const metaSubject = subjects(cluster).meta(kind)
   const isOwner = async (): Promise<boolean> => {
     const last = await lastOn(jsm, metaSubject)
     return last !== undefined && metaIn(last.data)?.epoch === epoch

@@ -1,11 +1,9 @@
-import type { Resource } from '../../events/kubernetes.ts'
-import { streamedKinds } from '../../events/kubernetes.ts'
-import { Refused } from '../../ports.ts'
+import { Refused, type Served } from '../../ports.ts'
 
-/** The collection of a kind over all namespaces. */
-export const collectionPath = (resource: Resource): string => {
-  const { group, version } = streamedKinds[resource]
-  return `${group === '' ? `/api/${version}` : `/apis/${group}/${version}`}/${resource}`
+/** The collection of a kind, over all namespaces unless the kind is limited to one. */
+export const collectionPath = ({ kind: { group, resource, namespace }, version }: Served): string => {
+  const root = group === '' ? `/api/${segment(version)}` : `/apis/${segment(group)}/${segment(version)}`
+  return `${root}${namespace === undefined ? '' : `/namespaces/${segment(namespace)}`}/${segment(resource)}`
 }
 
 export const nodePath = (name: string): string => `/api/v1/nodes/${segment(name)}`

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { KubernetesObject, ObjectMeta, Resource } from '../../events/kubernetes.ts'
-import { streamedKinds } from '../../events/kubernetes.ts'
+import type { Kind } from '../../events/kinds.ts'
+import { type KubernetesObject, ObjectMeta } from '../../events/kubernetes.ts'
 
 /** Annotations that some actor reads. All others may hold secrets (last-applied configuration, tokens) and are dropped. */
 const keptPrefixes = ['quartermaster.dev/', 'autoscaling.cast.ai/', 'cluster-autoscaler.kubernetes.io/', 'karpenter.sh/']
@@ -18,10 +18,13 @@ const cut = (value: string): string => {
   return bytes.toString('utf8', 0, end)
 }
 
-const redacted = ({ annotations, ...meta }: ObjectMeta): ObjectMeta => {
+const withoutSecrets = ({ annotations, ...meta }: ObjectMeta): ObjectMeta => {
   const kept = Object.entries(annotations ?? {}).filter(([key]) => isKept(key))
   return kept.length === 0 ? meta : { ...meta, annotations: Object.fromEntries(kept.map(([key, value]) => [key, cut(value)])) }
 }
+
+/** Of the kinds without a slim shape nothing else is known to be harmless. */
+const Bare = z.object({ kind: z.string(), apiVersion: z.string().optional(), metadata: ObjectMeta })
 
 /** What was left of an object of the API, or what is wrong with it, by name. */
 export type Projected = { readonly object: KubernetesObject } | { readonly malformed: string }
@@ -30,14 +33,13 @@ export type Projected = { readonly object: KubernetesObject } | { readonly malfo
  * The part of an object that leaves this adapter: the slim shape of its kind, redacted.
  * Items of a list carry no kind, so it is put in.
  */
-export const projected = (resource: Resource, raw: unknown): Projected => {
-  const { kind, schema } = streamedKinds[resource]
-  const result = schema.safeParse(typeof raw === 'object' && raw !== null ? { ...raw, kind } : raw)
-  if (!result.success) return { malformed: `${resource} ${nameOf(raw)}: ${issuesOf(result.error)}` }
+export const projected = ({ name, kind, record, schema }: Kind, raw: unknown): Projected => {
+  const result = (record === 'slim' ? schema : Bare).safeParse(typeof raw === 'object' && raw !== null ? { ...raw, kind } : raw)
+  if (!result.success) return { malformed: `${name} ${nameOf(raw)}: ${issuesOf(result.error)}` }
   const object: KubernetesObject = result.data
   const { uid, resourceVersion } = object.metadata
-  if (uid === '' || resourceVersion === '') return { malformed: `${resource} ${nameOf(raw)}: no uid or resourceVersion` }
-  return { object: { ...object, metadata: redacted(object.metadata) } as KubernetesObject }
+  if (uid === '' || resourceVersion === '') return { malformed: `${name} ${nameOf(raw)}: no uid or resourceVersion` }
+  return { object: { ...object, metadata: withoutSecrets(object.metadata) } }
 }
 
 const Named = z.object({ metadata: z.object({ namespace: z.string().default(''), name: z.string() }) })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep, setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { z } from 'zod'
-import type { KubernetesObject, Resource } from '../../events/kubernetes.ts'
-import { Gone, type KubernetesReads, type ReflectorListener, Refused, Unavailable } from '../../ports.ts'
+import type { KubernetesObject } from '../../events/kubernetes.ts'
+import { Gone, type KubernetesReads, type ReflectorListener, Refused, type Served, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
 import { collectionPath } from './paths.ts'
@@ -38,7 +38,7 @@ type Place = {
  * ports.ts that mean the API (Unavailable, Refused, Gone), which are waited out.
  */
 export const kubernetesReads = (client: KubernetesClient, patience: Patience = PATIENCE): KubernetesReads => ({
-  reflect: async (resource, from, listener, signal) => {
+  reflect: async (served, from, listener, signal) => {
     const place: Place = {
       version: from,
       failures: 0,
@@ -48,8 +48,8 @@ export const kubernetesReads = (client: KubernetesClient, patience: Patience = P
     }
     while (!signal.aborted) {
       try {
-        place.version ??= await list(client, resource, listener, place, signal)
-        await follow(client, resource, listener, place, patience, signal)
+        place.version ??= await list(client, served, listener, place, signal)
+        await follow(client, served, listener, place, patience, signal)
         settle(place)
       } catch (error) {
         if (signal.aborted) return
@@ -89,24 +89,24 @@ const pauseMs = (failures: number): number => {
 
 const list = async (
   client: KubernetesClient,
-  resource: Resource,
+  served: Served,
   listener: ReflectorListener,
   place: Place,
   signal: AbortSignal,
 ): Promise<string> => {
   await listener.listing()
-  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, resource, { limit: PAGE }, signal)
+  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, served, { limit: PAGE }, signal)
   let version = ''
   while (next !== undefined) {
     const { items, metadata }: z.infer<typeof ListPage> = await next
     version = metadata.resourceVersion
     // The server makes the next page while the listener takes this one.
-    next = metadata.continue ? pageOf(client, resource, { limit: PAGE, continue: metadata.continue }, signal) : undefined
+    next = metadata.continue ? pageOf(client, served, { limit: PAGE, continue: metadata.continue }, signal) : undefined
     next?.catch(() => {}) // it is awaited above, unless the listener throws first
     await turn(place)
-    await tell(resource, items ?? [], listener, place)
+    await tell(served, items ?? [], listener, place)
   }
-  if (version === '') throw new Unavailable(`GET ${collectionPath(resource)}: a list without a resourceVersion`)
+  if (version === '') throw new Unavailable(`GET ${collectionPath(served)}: a list without a resourceVersion`)
   await listener.listed(version)
   await recover(listener, place)
   return version
@@ -114,20 +114,20 @@ const list = async (
 
 const pageOf = async (
   client: KubernetesClient,
-  resource: Resource,
+  served: Served,
   query: Record<string, string | number | undefined>,
   signal: AbortSignal,
 ) => {
-  const page = ListPage.safeParse(await client.request('GET', collectionPath(resource), { query, signal }))
-  if (!page.success) throw new Unavailable(`GET ${collectionPath(resource)}: the answer is no list: ${page.error.message}`)
+  const page = ListPage.safeParse(await client.request('GET', collectionPath(served), { query, signal }))
+  if (!page.success) throw new Unavailable(`GET ${collectionPath(served)}: the answer is no list: ${page.error.message}`)
   return page.data
 }
 
-const tell = async (resource: Resource, items: readonly unknown[], listener: ReflectorListener, place: Place): Promise<void> => {
+const tell = async (served: Served, items: readonly unknown[], listener: ReflectorListener, place: Place): Promise<void> => {
   for (let from = 0; from < items.length; from += SLICE) {
     const objects: KubernetesObject[] = []
     for (const item of items.slice(from, from + SLICE)) {
-      const result = projected(resource, item)
+      const result = projected(served.kind, item)
       if ('malformed' in result) await listener.malformed(result.malformed)
       else objects.push(result.object)
     }
@@ -138,17 +138,17 @@ const tell = async (resource: Resource, items: readonly unknown[], listener: Ref
 
 const follow = async (
   client: KubernetesClient,
-  resource: Resource,
+  served: Served,
   listener: ReflectorListener,
   place: Place,
   patience: Patience,
   signal: AbortSignal,
 ): Promise<void> => {
   if (place.version === undefined) return
-  for await (const batch of watch(client, resource, place.version, patience, signal))
+  for await (const batch of watch(client, served, place.version, patience, signal))
     for (const heard of batch) {
       if (signal.aborted) return
-      if (heard.type === 'quiet') await probe(client, resource, listener, place, signal)
+      if (heard.type === 'quiet') await probe(client, served, listener, place, signal)
       else await report(heard, listener, place)
       await turn(place)
     }
@@ -180,16 +180,16 @@ const recover = async (listener: ReflectorListener, place: Place): Promise<void>
  */
 const probe = async (
   client: KubernetesClient,
-  resource: Resource,
+  served: Served,
   listener: ReflectorListener,
   place: Place,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { metadata } = await pageOf(client, resource, { limit: 1 }, signal)
+  const { metadata } = await pageOf(client, served, { limit: 1 }, signal)
   const version = place.version ?? ''
   if (isBefore(metadata.resourceVersion, version))
     throw new Expired(
-      `GET ${collectionPath(resource)}: the API is at version ${metadata.resourceVersion}, before our ${version}: list again`,
+      `GET ${collectionPath(served)}: the API is at version ${metadata.resourceVersion}, before our ${version}: list again`,
     )
   await recover(listener, place)
   await listener.bookmark(version)

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import type { Resource } from '../../events/kubernetes.ts'
-import { type Change, Unavailable } from '../../ports.ts'
+import { type Change, type Served, Unavailable } from '../../ports.ts'
 import { type KubernetesClient, reasonOf } from './client.ts'
 import { failureInStream } from './failure.ts'
 import { lines } from './lines.ts'
@@ -34,12 +33,12 @@ const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string().mi
 /** One watch from a resourceVersion on, until the server ends it. @throws Expired (410 in both forms), Unavailable, Idle */
 export const watch = async function* (
   client: KubernetesClient,
-  resource: Resource,
+  served: Served,
   resourceVersion: string,
   { quietMs, idleMs }: Patience,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Heard[]> {
-  const path = collectionPath(resource)
+  const path = collectionPath(served)
   const timeoutSeconds = 240 + Math.floor(Math.random() * 61)
   const query = { watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds }
   const body = await client.open(path, { query, signal })
@@ -57,7 +56,7 @@ export const watch = async function* (
         continue
       }
       heard = performance.now()
-      yield batch.map((line) => heardIn(resource, path, line))
+      yield batch.map((line) => heardIn(served, path, line))
       next = nextOf(batches, path)
     }
   } finally {
@@ -93,12 +92,12 @@ const within = async (next: Promise<Batch>, ms: number): Promise<Batch | 'quiet'
   }
 }
 
-const heardIn = (resource: Resource, path: string, line: string): Heard => {
+const heardIn = ({ kind }: Served, path: string, line: string): Heard => {
   const event = Event.safeParse(parsed(line))
   if (!event.success)
     return {
       type: 'malformed',
-      description: `${resource}: a watch event of ${line.length} characters is not one`,
+      description: `${kind.name}: a watch event of ${line.length} characters is not one`,
       resourceVersion: '',
     }
   const { type, object } = event.data
@@ -107,8 +106,8 @@ const heardIn = (resource: Resource, path: string, line: string): Heard => {
   // A bookmark's object is nearly empty, and never an object of the cluster.
   if (type === 'BOOKMARK' && resourceVersion !== '') return { type: 'bookmark', resourceVersion }
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
-    return { type: 'malformed', description: `${resource}: a watch event of type ${type.slice(0, 40)}`, resourceVersion }
-  const result = projected(resource, object)
+    return { type: 'malformed', description: `${kind.name}: a watch event of type ${type.slice(0, 40)}`, resourceVersion }
+  const result = projected(kind, object)
   if ('malformed' in result) return { type: 'malformed', description: result.malformed, resourceVersion }
   return { type: 'change', change: { type, object: result.object }, resourceVersion }
 }

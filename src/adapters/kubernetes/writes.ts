@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { KubernetesObject, Node, Pod, Resource } from '../../events/kubernetes.ts'
+import { type Kind, nodes, pods } from '../../events/kinds.ts'
+import type { KubernetesObject, Node, Pod } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesWrites, type NodeRef, type Power, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { collectionPath, nodePath, podPath } from './paths.ts'
@@ -32,8 +33,8 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
   }
 
   return {
-    getNode: async (name, signal) => (await read(client, 'nodes', nodePath(name), signal)) as Node | undefined,
-    getPod: async (namespace, name, signal) => (await read(client, 'pods', podPath(namespace, name), signal)) as Pod | undefined,
+    getNode: async (name, signal) => (await read(client, nodes, nodePath(name), signal)) as Node | undefined,
+    getPod: async (namespace, name, signal) => (await read(client, pods, podPath(namespace, name), signal)) as Pod | undefined,
     listPodsOn: (node, signal) => podsOn(client, node, signal),
     patchNode: async (node, patch, signal) => {
       const body = withUid(node, patch)
@@ -62,12 +63,12 @@ const withUid = ({ uid }: NodeRef, patch: object): object => ({
 
 const read = async (
   client: KubernetesClient,
-  resource: Resource,
+  kind: Kind,
   path: string,
   signal?: AbortSignal,
 ): Promise<KubernetesObject | undefined> => {
   try {
-    return understood(resource, await client.request('GET', path, { signal }))
+    return understood(kind, await client.request('GET', path, { signal }))
   } catch (error) {
     if (error instanceof Gone) return undefined
     throw error
@@ -75,20 +76,22 @@ const read = async (
 }
 
 const podsOn = async (client: KubernetesClient, node: string, signal?: AbortSignal): Promise<readonly Pod[]> => {
-  const pods: Pod[] = []
+  const found: Pod[] = []
   let token: string | undefined
   do {
     const query = { fieldSelector: `spec.nodeName=${node}`, limit: PAGE, continue: token }
-    const { metadata, items } = ListPage.parse(await client.request('GET', collectionPath('pods'), { query, signal }))
-    pods.push(...(items ?? []).map((item) => understood('pods', item) as Pod))
+    const { metadata, items } = ListPage.parse(
+      await client.request('GET', collectionPath({ kind: pods, version: 'v1' }), { query, signal }),
+    )
+    found.push(...(items ?? []).map((item) => understood(pods, item) as Pod))
     token = metadata.continue || undefined
   } while (token !== undefined)
-  return pods
+  return found
 }
 
 // A pod that we do not understand must not be overlooked on a node that is being emptied: the whole read fails.
-const understood = (resource: Resource, raw: unknown): KubernetesObject => {
-  const result = projected(resource, raw)
+const understood = (kind: Kind, raw: unknown): KubernetesObject => {
+  const result = projected(kind, raw)
   if ('malformed' in result) throw new Unavailable(`the API's answer makes no sense: ${result.malformed}`)
   return result.object
 }

@@ -10,7 +10,7 @@ import { verifyDrains } from '../../actors/evictor/verify.ts'
 import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
 import { CORDONED_BY } from '../../events/controller.ts'
 import type { Candidate, Leftover, Planned, PlanSummary } from '../../events/evictor.ts'
-import { type Resource, streamedKinds } from '../../events/kubernetes.ts'
+import { plannedKinds } from '../../events/kinds.ts'
 import { Plan, Policy, Prices } from '../../events/plan.ts'
 import { type KindMeta, NotReady } from '../../ports.ts'
 import { connectionOptions } from '../session.ts'
@@ -28,14 +28,13 @@ const PATIENCE_MS = 30_000
 const data = workerData as PlannerData
 const policy = Policy.parse(data.policy)
 const prices = Prices.parse({})
-const resources = Object.keys(streamedKinds) as Resource[]
 
 const model = createModel()
 /** Objects that the model could not take, and why. */
 const leftOut = new Map<string, string>()
-const keyOf = (resource: Resource, namespace: string | undefined, name: string): string =>
-  `${resource}/${namespace === undefined ? '' : `${namespace}/`}${name}`
-const metas = new Map<Resource, KindMeta>()
+const keyOf = (kind: string, namespace: string | undefined, name: string): string =>
+  `${kind}/${namespace === undefined ? '' : `${namespace}/`}${name}`
+const metas = new Map<string, KindMeta>()
 let isRead = false
 let newest: { readonly id: string; readonly hash: string; readonly madeAt: string; readonly plan: Plan } | undefined
 
@@ -51,12 +50,12 @@ void readObjects(
   js,
   await nc.jetstreamManager(),
   data.cluster,
-  resources,
+  plannedKinds,
   {
-    onObject: (resource, object) => {
-      const name = keyOf(resource, object.metadata.namespace, object.metadata.name)
+    onObject: (kind, object) => {
+      const name = keyOf(kind.name, object.metadata.namespace, object.metadata.name)
       try {
-        model.apply(resource, object)
+        model.apply(object)
         leftOut.delete(name)
       } catch (error) {
         // A quantity or selector that is none. Its room would look free, so nothing is planned while it is there.
@@ -64,14 +63,14 @@ void readObjects(
         report(`${name} can not be read: ${(error as Error).message}`)
       }
     },
-    onDeleted: (resource, namespace, name) => {
-      leftOut.delete(keyOf(resource, namespace, name))
-      model.remove(resource, namespace, name)
+    onDeleted: (kind, namespace, name) => {
+      leftOut.delete(keyOf(kind.name, namespace, name))
+      model.remove(kind.kind, namespace, name)
     },
     onReady: () => {
       isRead = true
     },
-    onMeta: (resource, meta) => void metas.set(resource, meta),
+    onMeta: (kind, meta) => void metas.set(kind.name, meta),
     onTrouble: report,
   },
   new AbortController().signal,
@@ -83,11 +82,11 @@ function report(trouble: string): void {
 
 /** Why the model can't be planned on now; undefined if it can. */
 const obstacle = (): string | undefined => {
-  const stale = resources.find((resource) => {
-    const meta = metas.get(resource)
+  const stale = plannedKinds.find(({ name }) => {
+    const meta = metas.get(name)
     return meta?.state !== 'streaming' || Date.now() - meta.observedAt > FRESH_MS
   })
-  if (stale) return `${stale} are not streaming (${metas.get(stale)?.state ?? 'never listed'})`
+  if (stale) return `${stale.name} are not streaming (${metas.get(stale.name)?.state ?? 'never listed'})`
   if (!isRead) return 'the objects are still being read'
   for (const [name, reason] of leftOut) return `${name} can not be read: ${reason}`
   return undefined

@@ -1,13 +1,6 @@
 import fc from 'fast-check'
 import { createModel, type Model } from '../../../src/actors/evictor/model.ts'
-import {
-  type KubernetesObject,
-  Node,
-  Pod,
-  PodDisruptionBudget,
-  ReplicaSet,
-  type Resource,
-} from '../../../src/events/kubernetes.ts'
+import { Node, type PlannedObject, Pod, PodDisruptionBudget, ReplicaSet } from '../../../src/events/kubernetes.ts'
 
 export const NOW = Date.UTC(2026, 0, 1)
 const OLD = '2025-01-01T00:00:00Z'
@@ -60,18 +53,9 @@ export const budget = (name: string, status: Any, app = 'web'): PodDisruptionBud
     status,
   })
 
-const resources: Readonly<Record<KubernetesObject['kind'], Resource>> = {
-  Node: 'nodes',
-  Pod: 'pods',
-  Deployment: 'deployments',
-  ReplicaSet: 'replicasets',
-  DaemonSet: 'daemonsets',
-  PodDisruptionBudget: 'poddisruptionbudgets',
-}
-export const resourceOf = ({ kind }: KubernetesObject): Resource => resources[kind]
-export const modelOf = (...objects: readonly KubernetesObject[]): Model => {
+export const modelOf = (...objects: readonly PlannedObject[]): Model => {
   const model = createModel()
-  for (const object of objects) model.apply(resourceOf(object), object)
+  for (const object of objects) model.apply(object)
   return model
 }
 
@@ -115,7 +99,7 @@ const rules = (app: string, kind: number): Any => {
 }
 
 /** Small clusters in a valid state: every pod is where the rules let it be, or waits. */
-export const clusters = (most: { nodes: number; pods: number; ruled: boolean }): fc.Arbitrary<readonly KubernetesObject[]> =>
+export const clusters = (most: { nodes: number; pods: number; ruled: boolean }): fc.Arbitrary<readonly PlannedObject[]> =>
   fc
     .record({
       nodes: fc.array(

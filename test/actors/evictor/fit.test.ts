@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { refusedBy } from '../../../src/actors/evictor/placing.ts'
-import type { KubernetesObject } from '../../../src/events/kubernetes.ts'
+import type { PlannedObject } from '../../../src/events/kubernetes.ts'
 import { modelOf, node, pod } from './cluster.ts'
 
 const HOST = 'kubernetes.io/hostname'
@@ -21,7 +21,7 @@ const wants = (matchExpressions: readonly unknown[], rest = {}) => ({
 const verdict = (
   spec: Readonly<Record<string, unknown>>,
   target = node('n'),
-  ...others: readonly KubernetesObject[]
+  ...others: readonly PlannedObject[]
 ): string | undefined => {
   const model = modelOf(target, pod('p', undefined, { spec }), ...others)
   const [p, n] = [model.pods.get('shop/p'), model.nodes.get('n')]

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createModel } from '../../../src/actors/evictor/model.ts'
-import { clusters, contents, modelOf, node, pod, resourceOf } from './cluster.ts'
+import { clusters, contents, modelOf, node, pod } from './cluster.ts'
 
 test('model: is the same whatever the order in which its objects arrive', () => {
   const shuffled = clusters({ nodes: 5, pods: 12, ruled: true }).chain((objects) =>
@@ -24,8 +24,8 @@ test('model: after any changes equals the model built anew from what is left', (
       const left = new Map<string, (typeof changes)[number][0]>()
       for (const [object, there] of changes) {
         const { namespace, name } = object.metadata
-        if (there) model.apply(resourceOf(object), object)
-        else model.remove(resourceOf(object), namespace, name)
+        if (there) model.apply(object)
+        else model.remove(object.kind, namespace, name)
         if (there) left.set(`${object.kind}/${name}`, object)
         else left.delete(`${object.kind}/${name}`)
       }
@@ -66,13 +66,13 @@ test('model: a pod asks for its containers and sidecars, or for its hungriest in
 test('model: a quantity that is none is refused and changes nothing', () => {
   const model = modelOf(node('n'))
   const before = contents(model)
-  expect(() => model.apply('pods', pod('p', 'n', { requests: { cpu: 'much' } }))).toThrow('"much" is not a resource quantity')
-  expect(() => model.apply('nodes', node('m', { allocatable: { cpu: '' } }))).toThrow(RangeError)
+  expect(() => model.apply(pod('p', 'n', { requests: { cpu: 'much' } }))).toThrow('"much" is not a resource quantity')
+  expect(() => model.apply(node('m', { allocatable: { cpu: '' } }))).toThrow(RangeError)
   expect(contents(model)).toEqual(before)
 })
 
 test('model: a pod that has ended is forgotten', () => {
   const model = modelOf(node('n'), pod('p', 'n'))
-  model.apply('pods', { ...pod('p', 'n'), status: { phase: 'Succeeded' } })
+  model.apply({ ...pod('p', 'n'), status: { phase: 'Succeeded' } })
   expect(model.pods.size).toBe(0)
 })

@@ -2,21 +2,21 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { planGreedy } from '../../../src/actors/evictor/plan.ts'
 import { verifyDrains } from '../../../src/actors/evictor/verify.ts'
-import type { KubernetesObject, Pod } from '../../../src/events/kubernetes.ts'
+import type { PlannedObject, Pod } from '../../../src/events/kubernetes.ts'
 import { Plan, Policy, Prices } from '../../../src/events/plan.ts'
 import { budget, clusters, contents, modelOf, NOW, node, pod, web } from './cluster.ts'
 import { openbObjects } from './openb.ts'
 
 const prices = Prices.parse({})
-const planFor = (objects: readonly KubernetesObject[], policy: object = {}) =>
+const planFor = (objects: readonly PlannedObject[], policy: object = {}) =>
   planGreedy(modelOf(...objects), Policy.parse(policy), prices, { now: NOW })
 const reasonsOf = (plan: Plan, name: string) => plan.kept.find((kept) => kept.node === name)?.reasons.map(({ code }) => code)
-const nodesOf = (objects: readonly KubernetesObject[]) => objects.filter((each) => each.kind === 'Node')
-const podsOf = (objects: readonly KubernetesObject[]) => objects.filter((each) => each.kind === 'Pod')
+const nodesOf = (objects: readonly PlannedObject[]) => objects.filter((each) => each.kind === 'Node')
+const podsOf = (objects: readonly PlannedObject[]) => objects.filter((each) => each.kind === 'Pod')
 
 // A checker that shares nothing with the planner: it knows only what `clusters` makes (cpu, one rule per app, zones).
 const cpuOf = ({ spec }: Pod): number => Number.parseInt(String(spec.containers[0]?.resources?.requests?.cpu), 10)
-const violations = (objects: readonly KubernetesObject[], { drains }: Plan): readonly string[] => {
+const violations = (objects: readonly PlannedObject[], { drains }: Plan): readonly string[] => {
   const nodes = new Map(nodesOf(objects).map((each) => [each.metadata.name, each]))
   const at = new Map(podsOf(objects).map((each) => [each.metadata.name, each.spec.nodeName ?? '']))
   const pods = new Map(podsOf(objects).map((each) => [each.metadata.name, each]))
@@ -80,7 +80,7 @@ test('plan: leaves the model as it was, and is the same for the same cluster in 
 })
 
 // The cheapest set of nodes on which all pods fit by cpu, by trying all sets and all ways to fill them.
-const optimum = (objects: readonly KubernetesObject[]): number => {
+const optimum = (objects: readonly PlannedObject[]): number => {
   const nodes = nodesOf(objects).map((each) => ({
     room: 1000 * Number(each.status.allocatable.cpu),
     price: Number(each.metadata.annotations?.['quartermaster.dev/hourly-price']),
@@ -191,7 +191,7 @@ test('waves: no budget is asked for more than it allows by the nodes of one wave
 
 test('verify: a planned node may go while nothing has changed, and says what has', () => {
   const plan = planFor(pair)
-  const verify = (objects: readonly KubernetesObject[], names = ['a']) =>
+  const verify = (objects: readonly PlannedObject[], names = ['a']) =>
     verifyDrains(modelOf(...objects), plan, names, Policy.parse({}), NOW)
   expect(verify(pair)).toEqual({ nodes: ['a'], refused: [] })
   expect(verify([...pair, pod('s', 'b', { requests: { cpu: '2' } })]).refused[0]?.reason).toContain('Insufficient cpu')
@@ -209,7 +209,7 @@ test('plan: the room of pods that wait is left to them', () => {
 
 test('prices: annotation, file and formula, in that order; spot is cheaper', () => {
   const bare = (labels = {}) => node('a', { metadata: { annotations: {}, labels } })
-  const at = (each: KubernetesObject, file: object) =>
+  const at = (each: PlannedObject, file: object) =>
     planGreedy(modelOf(each), Policy.parse({}), Prices.parse(file), { now: NOW }).before.hourlyCost
   const typed = { 'node.kubernetes.io/instance-type': 'm' }
   expect(at(node('a'), { nodes: { a: 9 } })).toBe(0.5)

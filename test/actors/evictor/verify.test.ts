@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { fit } from '../../../src/actors/evictor/fit.ts'
 import { planGreedy } from '../../../src/actors/evictor/plan.ts'
 import { verifyDrains } from '../../../src/actors/evictor/verify.ts'
-import type { KubernetesObject } from '../../../src/events/kubernetes.ts'
+import type { PlannedObject } from '../../../src/events/kubernetes.ts'
 import { Policy, Prices } from '../../../src/events/plan.ts'
 import { modelOf, NOW, node, pod, web } from './cluster.ts'
 
@@ -11,7 +11,7 @@ const everything = [{ operator: 'Exists' }]
 const cluster = [node('a'), node('b'), web(), pod('p', 'a'), pod('q', 'b')]
 const plan = planGreedy(modelOf(...cluster), policy, Prices.parse({}), { now: NOW })
 const planned = plan.drains.map(({ node }) => node)
-const verify = (more: readonly KubernetesObject[], over = policy) =>
+const verify = (more: readonly PlannedObject[], over = policy) =>
   verifyDrains(modelOf(...cluster, ...more), plan, planned, over, NOW)
 
 test('verify: lets go what is still as it was planned', () => {

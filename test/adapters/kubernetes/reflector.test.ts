@@ -2,8 +2,10 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import type { KubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../../src/adapters/kubernetes/reflector.ts'
+import { pods } from '../../../src/events/kinds.ts'
 import { type Answer, bookmark, json, line, list, notes, pod, scriptedApi, status } from './scripted-api.ts'
 
+const served = { kind: pods, version: 'v1' }
 type Watch = (response: ServerResponse, from: string) => void
 
 /** One list after the other, one watch after the other; the last of each stays. */
@@ -44,7 +46,7 @@ const reflecting = async (
 ): Promise<readonly string[]> => {
   const { listener, said, until: heard } = notes()
   const end = new AbortController()
-  const reflection = kubernetesReads(client, patience).reflect('pods', from, listener, end.signal)
+  const reflection = kubernetesReads(client, patience).reflect(served, from, listener, end.signal)
   await Promise.race([heard(until), reflection])
   end.abort()
   await reflection
@@ -138,7 +140,7 @@ test('reflector: reads a character that is split over chunks', async () => {
     labels.push(change.object.metadata.labels)
     return listener.changed(change, version)
   }
-  const reflection = kubernetesReads(api.client).reflect('pods', '5', { ...listener, changed }, end.signal)
+  const reflection = kubernetesReads(api.client).reflect(served, '5', { ...listener, changed }, end.signal)
   await until('ADDED')
   end.abort()
   await reflection
@@ -179,7 +181,7 @@ test('reflector: asks the API while a watch is silent, so that its picture does 
   await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
   const { listener, said, until } = notes()
   const end = new AbortController()
-  const reflection = kubernetesReads(api.client, { quietMs: 10, idleMs: 60_000 }).reflect('pods', undefined, listener, end.signal)
+  const reflection = kubernetesReads(api.client, { quietMs: 10, idleMs: 60_000 }).reflect(served, undefined, listener, end.signal)
   await until('bookmark 6')
   end.abort()
   await reflection
@@ -214,7 +216,7 @@ test('reflector: ends with the error of a listener that throws', async () => {
   await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
   const { listener } = notes()
   const broken = { ...listener, page: () => Promise.reject(new Error('full')) }
-  await expect(kubernetesReads(api.client).reflect('pods', undefined, broken, new AbortController().signal)).rejects.toThrow(
+  await expect(kubernetesReads(api.client).reflect(served, undefined, broken, new AbortController().signal)).rejects.toThrow(
     'full',
   )
 })
