@@ -2,6 +2,7 @@ import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from './events/kubernetes.ts'
+import type { Cloud } from './events/provider.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
 type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -68,6 +69,60 @@ export type Served = { readonly kind: Kind; readonly version: string }
 export type KubernetesReads = {
   /** Runs until the signal aborts. From `resourceVersion` on if given (no list unless the server says 410). */
   reflect(served: Served, from: string | undefined, listener: ReflectorListener, signal: AbortSignal): Promise<void>
+}
+
+/** What the Kubernetes API tells about whose cluster it is; absent is what it does not tell. */
+export type ClusterFacts = {
+  readonly clusterId?: string | undefined
+  /** Of the API server: `v1.33.4-eks-…`, `v1.33.4-gke.…`. */
+  readonly gitVersion?: string | undefined
+  /** The name under which we reach the API server. */
+  readonly host: string
+  /** Some of the nodes, among them this process's own if it is known. */
+  readonly nodes: readonly NodeFacts[]
+  /** Whether `nodes` are all there are. */
+  readonly allNodes: boolean
+  /** kOps' channel, from the annotation of kube-system. */
+  readonly addonChannel?: string | undefined
+  readonly openshift?: OpenShiftFacts | undefined
+  /** What EKS wrote into the VPC CNI's DaemonSet. */
+  readonly vpcCniClusterName?: string | undefined
+  /** What we could not read, and why. */
+  readonly unread: readonly string[]
+}
+export type NodeFacts = {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly providerID?: string | undefined
+  /** GCE's number of the machine, from GKE's annotation. */
+  readonly instanceId?: string | undefined
+}
+export type OpenShiftFacts = {
+  readonly clusterId?: string | undefined
+  readonly name?: string | undefined
+  readonly cloud?: Cloud | undefined
+  readonly region?: string | undefined
+}
+
+/** What a cloud's metadata service tells about the machine that this process runs on. */
+export type MachineFacts = {
+  readonly cloud: Cloud
+  /** As a node's `spec.providerID` has it. */
+  readonly providerID?: string | undefined
+  readonly instanceId?: string | undefined
+  readonly region?: string | undefined
+  readonly location?: string | undefined
+  readonly account?: string | undefined
+  readonly clusterName?: string | undefined
+  readonly nodeResourceGroup?: string | undefined
+}
+
+/** Asks whose cluster this is. */
+export type ProviderReads = {
+  /** @throws Unavailable while the API does not answer; what it refuses is in `unread`. */
+  cluster(signal?: AbortSignal): Promise<ClusterFacts>
+  /** Asks the metadata service of the cloud. @throws Unavailable within seconds: no answer, a slow one, or no sense in it */
+  machine(cloud: Cloud, signal?: AbortSignal): Promise<MachineFacts>
 }
 
 /** Where the reading of one kind stands: the watermark in OBJECTS. */
