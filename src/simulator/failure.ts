@@ -7,7 +7,13 @@ export type Details = {
   readonly causes?: readonly Cause[]
   readonly retryAfterSeconds?: number
 }
-type Extra = { readonly details?: Details; readonly retryAfterSeconds?: number; readonly continueToken?: string }
+type Extra = {
+  readonly details?: Details
+  readonly retryAfterSeconds?: number
+  readonly continueToken?: string
+  /** The answer is the message as text, not a Status. */
+  readonly isPlain?: boolean
+}
 
 /** An answer of the API server that is not a success: the HTTP status and what its Status object says. */
 export class ApiFailure extends Error {
@@ -47,6 +53,8 @@ export const badRequest = (message: string): ApiFailure => new ApiFailure(400, '
 export const unauthorized = (): ApiFailure => new ApiFailure(401, 'Unauthorized', 'Unauthorized')
 export const notFound = (kind: Named, name: string): ApiFailure =>
   new ApiFailure(404, 'NotFound', `${qualified(kind)} "${name}" not found`, { details: detailsOf(kind, name) })
+/** What is outside every group and version that is served. */
+export const noSuchGroup = (): ApiFailure => new ApiFailure(404, 'NotFound', '404 page not found', { isPlain: true })
 export const noSuchPath = (): ApiFailure =>
   new ApiFailure(404, 'NotFound', 'the server could not find the requested resource', { details: {} })
 export const methodNotAllowed = (): ApiFailure =>

@@ -31,7 +31,7 @@ export type FullCondition = {
 
 type As<Shape extends { kind: string }> = Omit<Shape, 'metadata'> & ApiObject & { readonly kind: Shape['kind'] }
 export type PodTemplate = {
-  readonly metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
+  readonly metadata?: { labels?: Record<string, string>; annotations?: Record<string, string>; finalizers?: string[] }
   readonly spec: PodSpec
 }
 type Counts<Name extends string> = { readonly status: { readonly [Count in Name | 'observedGeneration']?: number } }

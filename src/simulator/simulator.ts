@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Rule } from './api/access.ts'
+import type { Caller, Rule } from './api/access.ts'
 import { everything } from './api/access.ts'
 import type { Faults } from './api/faults.ts'
 import { armFaults } from './api/faults.ts'
@@ -35,6 +35,8 @@ export type SimulatorOptions = {
   /** What the bearer of the token may do; everything if not given. */
   readonly rules?: readonly Rule[]
   readonly token?: string
+  /** Others who may ask, by their token. */
+  readonly others?: Readonly<Record<string, Caller>>
   readonly historyLength?: number
   /** 0, the default, takes a free one. */
   readonly port?: number
@@ -86,8 +88,9 @@ export const createSimulator = async (options: SimulatorOptions = {}): Promise<S
   const world: World = { store, clock, timings: { ...defaultTimings, ...options.timings }, pods: podIndex(store) }
   if (options.isStill !== true) run(world)
   const faults = armFaults(() => store.compact())
-  const served = { world, faults, lists: lists(world), rules: options.rules ?? everything }
-  const server = await listen(served, token, options.port)
+  const served = { world, faults, lists: lists(world) }
+  const owner = { user: 'simulated', rules: options.rules ?? everything, isOwner: true }
+  const server = await listen(served, new Map(Object.entries({ ...options.others, [token]: owner })), options.port)
   const stop = async (): Promise<void> => {
     ownClock.stop()
     await server.close()

@@ -1,18 +1,105 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Clock } from '../../src/simulator/clock.ts'
+import { systemClock } from '../../src/simulator/clock.ts'
 import type { Simulator } from '../../src/simulator/simulator.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
-import type { Client } from '../contracts/kubernetes-api.ts'
-import { budget, client, eviction, kubernetesApiContract, node, podSpec } from '../contracts/kubernetes-api.ts'
+import type { Bed } from '../contracts/kubernetes-api/bed.ts'
+import { budget, configMap, created, eviction, node, podSpec } from '../contracts/kubernetes-api/bed.ts'
+import { kubernetesApiContract } from '../contracts/kubernetes-api.ts'
+import type { Client } from '../kubernetes-client.ts'
+import { client } from '../kubernetes-client.ts'
 
 const quick = { startPodMs: 20, graceSecondMs: 50, bookmarkMs: 30 }
-kubernetesApiContract('the simulated cluster', () => createSimulator({ timings: quick }))
+
+/** The computer's clock, but nothing that is due while it is held runs before it is let go. */
+const clockToHold = (): Clock & { hold(): () => void; stop(): void } => {
+  const clock = systemClock()
+  let waiting: (() => void)[] | undefined
+  return {
+    now: clock.now,
+    stop: clock.stop,
+    after: (delayMs, run) => {
+      let isCancelled = false
+      const due = (): void => void (isCancelled || (waiting ? waiting.push(due) : run()))
+      const cancel = clock.after(delayMs, due)
+      return () => {
+        isCancelled = true
+        cancel()
+      }
+    },
+    hold: () => {
+      waiting = []
+      return () => {
+        const due = waiting ?? []
+        waiting = undefined
+        for (const run of due) run()
+      }
+    },
+  }
+}
+
+/** What the simulated cluster does not offer, it refuses as a server refuses what it has never heard of. */
+const refusals = (bed: () => Bed): void => {
+  test('refused: server-side apply, as a patch of an unknown type', async () => {
+    const { api, paths } = bed()
+    const path = `${paths.configMaps}/applied?fieldManager=test`
+    const { body } = await api.patch(path, configMap('applied'), 'apply-patch+yaml')
+    expect(body).toMatchObject({ code: 415, reason: 'UnsupportedMediaType' })
+    expect(body.message).toContain('accepted media types include: application/json-patch+json')
+  })
+
+  test.each([
+    '/apis/certificates.k8s.io/v1/certificatesigningrequests',
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    '/apis/storage.k8s.io/v1/volumeattachments',
+    '/openapi/v3',
+  ])('refused: %s, as a path that nobody serves', async (path) => {
+    const { api } = bed()
+    expect([(await api.get(path)).status, (await api.post(path, {})).status]).toEqual([404, 404])
+  })
+
+  test.each(['secrets', 'persistentvolumeclaims', 'pods/page-1/log', 'pods/page-1/exec'])(
+    'refused: %s, as a kind that is not there',
+    async (resource) => {
+      const { api, paths } = bed()
+      expect((await api.get(`${paths.core}/${resource}`)).body).toMatchObject({ code: 404, reason: 'NotFound' })
+    },
+  )
+}
+
+kubernetesApiContract(
+  'the simulated cluster',
+  async () => {
+    const clock = clockToHold()
+    const others = { nobody: { user: 'nobody', rules: [] } }
+    const { url, token, faults, stop } = await createSimulator({ timings: quick, clock, others })
+    return {
+      url,
+      token,
+      nobodysToken: 'nobody',
+      expire: async () => {
+        faults.compact()
+        faults.dropWatches()
+      },
+      holdControllers: async () => {
+        const release = clock.hold()
+        return async () => release()
+      },
+      stop: async () => {
+        clock.stop()
+        await stop()
+      },
+    }
+  },
+  refusals,
+)
 
 let simulator: Simulator
 let api: Client
 beforeAll(async () => {
   simulator = await createSimulator({ timings: quick, isStill: true })
   api = client(simulator)
-  await api.post('/api/v1/nodes', node('n'))
+  await created(api, '/api/v1/nodes', node('n'))
 })
 afterAll(() => simulator.stop())
 
@@ -28,18 +115,6 @@ const running = async (name: string): Promise<any> => {
   const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
   return (await api.patch(`${pods}/${name}/status`, { status })).body
 }
-
-test('eviction: a budget that no controller has looked at yet asks for patience', async () => {
-  const { metadata } = await running('early')
-  await api.post('/apis/policy/v1/namespaces/default/poddisruptionbudgets', budget('early', 'early', { maxUnavailable: 1 }))
-  const { status, headers, body } = await api.post(
-    `${pods}/early/eviction`,
-    eviction('early', { preconditions: { uid: metadata.uid } }),
-  )
-  expect(status).toBe(429)
-  expect(headers.get('retry-after')).toBe('10')
-  expect(body.details.causes[0].message).toBe('The disruption budget early is still being processed by the server.')
-})
 
 const unhealthy = [
   { policy: 'AlwaysAllow', healthy: 1, desired: 3, answer: 201 },
@@ -86,18 +161,6 @@ test('deletion: a bound pod is marked first; without grace, and unbound, it goes
   expect((await api.get(`${pods}/unbound`)).status).toBe(404)
 })
 
-test('deletion: a finalizer holds the object until it is taken away', async () => {
-  const created = await api.post('/api/v1/nodes', {
-    ...node('held'),
-    metadata: { name: 'held', finalizers: ['example.com/hold'] },
-  })
-  expect(created.status).toBe(201)
-  expect((await api.delete('/api/v1/nodes/held')).body.metadata.deletionTimestamp).toBeDefined()
-  expect((await api.get('/api/v1/nodes/held')).status).toBe(200)
-  await api.patch('/api/v1/nodes/held', { metadata: { finalizers: null } })
-  expect((await api.get('/api/v1/nodes/held')).status).toBe(404)
-})
-
 test('writes: a pod can be bound once, and what it asks for never changes', async () => {
   await api.post(pods, pod('fixed'))
   const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'fixed' }, target: { kind: 'Node', name: 'n' } }
@@ -137,20 +200,6 @@ test('watch and list: what was compacted is answered with 410', async () => {
   expect(status).toBe(410)
   const rest = (await api.get(`/api/v1/namespaces?continue=${body.metadata.continue}`)).body
   expect(rest.items).toHaveLength(1)
-})
-
-test('list: a version of the future is a timeout', async () => {
-  const { status, headers, body } = await api.get(`${pods}?resourceVersion=999999`)
-  expect([status, headers.get('retry-after'), body.details.causes[0].reason]).toEqual([504, '1', 'ResourceVersionTooLarge'])
-})
-
-test('list: is compressed when it is large and the client can read it', async () => {
-  const padding = 'x'.repeat(200_000)
-  await api.post(pods, { ...pod('large'), metadata: { name: 'large', annotations: { padding } } })
-  const large = await api.get(pods, { headers: { 'accept-encoding': 'gzip' } })
-  expect(large.headers.get('content-encoding')).toBe('gzip')
-  expect(large.body.kind).toBe('PodList')
-  expect((await api.get(`${pods}/fixed`, { headers: { 'accept-encoding': 'gzip' } })).headers.get('content-encoding')).toBeNull()
 })
 
 test('faults: the next requests fail, and open watches break', async () => {

@@ -10,6 +10,11 @@ export type Rule = {
 }
 export const everything: readonly Rule[] = [{ verbs: ['*'], groups: ['*'], resources: ['*'] }]
 
+/** Who sent a request, what that one may do, and whether the simulated world itself is theirs to disturb. */
+export type Caller = { readonly user: string; readonly rules: readonly Rule[]; readonly isOwner?: boolean }
+/** Who shows no token. */
+export const anonymous: Caller = { user: 'system:anonymous', rules: [] }
+
 const covers = (words: readonly string[], word: string): boolean => words.includes('*') || words.includes(word)
 const mayDo = (rules: readonly Rule[], verb: string, group: string, resource: string): boolean =>
   rules.some((rule) => covers(rule.verbs, verb) && covers(rule.groups, group) && covers(rule.resources, resource))
@@ -29,7 +34,7 @@ const Review = z.object({
 })
 
 /** Answers a SelfSubjectAccessReview. @throws ApiFailure 400 */
-export const review = (rules: readonly Rule[], body: unknown): object => {
+export const review = ({ rules }: Caller, body: unknown): object => {
   const { success, data } = Review.safeParse(body)
   const asked = data?.spec.resourceAttributes
   if (!success || (!asked && !data.spec.nonResourceAttributes))
@@ -46,12 +51,23 @@ export const review = (rules: readonly Rule[], body: unknown): object => {
   }
 }
 
+/** Paths that are no resource are for everybody who is known. @throws ApiFailure 403 */
+export const demandKnown = ({ user }: Caller, verb: string, path: string): void => {
+  if (user !== anonymous.user) return
+  throw new ApiFailure(403, 'Forbidden', `forbidden: User "${user}" cannot ${verb} path "${path}"`, { details: {} })
+}
+
 /** @throws ApiFailure 403 */
-export const demandAccess = (rules: readonly Rule[], verb: string, { kind, name, namespace, subresource }: Target): void => {
+export const demandAccess = ({ user, rules }: Caller, verb: string, { kind, name, namespace, subresource }: Target): void => {
   const resource = subresource === undefined ? kind.resource : `${kind.resource}/${subresource}`
   if (mayDo(rules, verb, kind.group, resource)) return
   const where = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`
   const what = name === undefined ? kind.resource : `${kind.resource} "${name}"`
-  const message = `${what} is forbidden: User "simulated" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${where}`
-  throw new ApiFailure(403, 'Forbidden', message, { details: { ...(name === undefined ? {} : { name }), kind: kind.resource } })
+  const message = `${what} is forbidden: User "${user}" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${where}`
+  const details = {
+    ...(name === undefined ? {} : { name }),
+    ...(kind.group === '' ? {} : { group: kind.group }),
+    kind: kind.resource,
+  }
+  throw new ApiFailure(403, 'Forbidden', message, { details })
 }

@@ -1,11 +1,11 @@
 import { ApiFailure, badRequest, expired } from '../failure.ts'
-import type { ApiObject, Kind, ResourceName } from '../objects.ts'
-import { apiVersionOf, keyOfObject } from '../objects.ts'
+import type { ApiObject, ResourceName } from '../objects.ts'
+import { keyOfObject } from '../objects.ts'
 import type { Filter } from '../selector-text.ts'
 import { fieldFilter, labelFilter } from '../selector-text.ts'
-import { itemTextOf } from '../text.ts'
 import type { World } from '../world.ts'
 import type { Target } from './path.ts'
+import { listTextOf, type Representation } from './representation.ts'
 
 /** The filter that a request's namespace and selectors make, and whether it has selectors. @throws ApiFailure 400 */
 export const filterOf = (
@@ -45,7 +45,7 @@ const read = (text: string): Token => {
 }
 
 type Page = { readonly version: number; readonly objects: readonly ApiObject[]; readonly after: string | undefined }
-export type Lists = { list(target: Target, query: URLSearchParams): string }
+export type Lists = { list(target: Target, query: URLSearchParams, form: Representation): string }
 const KEPT_LISTS = 32
 const TOO_OLD =
   'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
@@ -72,7 +72,7 @@ export const lists = (world: World): Lists => {
     return { version, objects, after }
   }
   return {
-    list(target, query) {
+    list(target, query, form) {
       const { kind } = target
       const { keeps, selects } = filterOf(target, query)
       const asked = versionIn(query)
@@ -86,10 +86,12 @@ export const lists = (world: World): Lists => {
       const found = all.filter((object) => (page.after === undefined || keyOfObject(object) > page.after) && keeps(object))
       const items = limit > 0 ? found.slice(0, limit) : found
       const last = items.at(-1)
-      if (items.length === found.length || !last) return listText(kind, page.version, items, {})
+      const resourceVersion = String(page.version)
+      if (items.length === found.length || !last) return listTextOf(form, kind, { resourceVersion }, items)
       keep(kind.resource, page)
-      const rest = { continue: write({ version: page.version, after: keyOfObject(last) }) }
-      return listText(kind, page.version, items, selects ? rest : { ...rest, remainingItemCount: found.length - items.length })
+      const rest = { resourceVersion, continue: write({ version: page.version, after: keyOfObject(last) }) }
+      const counted = { ...rest, remainingItemCount: found.length - items.length }
+      return listTextOf(form, kind, selects ? rest : counted, items)
     },
   }
 }
@@ -122,9 +124,4 @@ const demandVersion = ({ store }: World, asked: number | undefined, match: strin
     })
   // The store keeps no old states: the exact list of a version that has passed is as one that was compacted.
   if (match === 'Exact' && asked !== current) throw expired(`The resourceVersion for the provided list is too old.`)
-}
-
-const listText = (kind: Kind, version: number, items: readonly ApiObject[], meta: object): string => {
-  const metadata = JSON.stringify({ resourceVersion: String(version), ...meta })
-  return `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[${items.map(itemTextOf).join(',')}]}`
 }

@@ -1,4 +1,4 @@
-import { badRequest, noSuchPath } from '../failure.ts'
+import { badRequest, noSuchGroup, noSuchPath } from '../failure.ts'
 import type { Kind } from '../objects.ts'
 import { isResourceName, kinds } from '../objects.ts'
 
@@ -9,6 +9,8 @@ export type Target = {
   readonly name: string | undefined
   readonly subresource: string | undefined
 }
+
+const groups: ReadonlySet<string> = new Set(Object.values(kinds).map(({ group }) => group))
 
 const decoded = (part: string): string => {
   try {
@@ -26,7 +28,7 @@ export const targetOf = (path: string): Target => {
     .map(decoded)
   const [root, group = '', version] = parts[0] === 'api' ? ['api', '', parts[1]] : parts
   const rest = root === 'api' ? parts.slice(2) : parts.slice(3)
-  if ((root !== 'api' && root !== 'apis') || version !== 'v1' || rest.length === 0) throw noSuchPath()
+  if ((root !== 'api' && root !== 'apis') || version !== 'v1' || !groups.has(group) || rest.length === 0) throw noSuchGroup()
   const scoped = rest[0] === 'namespaces' && rest.length > 2 && isResourceName(rest[2] ?? '')
   const [resource = '', name, subresource, ...more] = scoped ? rest.slice(2) : rest
   const kind = isResourceName(resource) ? kinds[resource] : undefined

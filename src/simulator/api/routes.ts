@@ -6,8 +6,8 @@ import type { Json } from '../patch.ts'
 import { bindPod } from '../scheduler/scheduler.ts'
 import { textOf } from '../text.ts'
 import type { World } from '../world.ts'
-import type { Rule } from './access.ts'
-import { demandAccess, review } from './access.ts'
+import type { Caller } from './access.ts'
+import { demandAccess, demandKnown, review } from './access.ts'
 import { discovery } from './discovery.ts'
 import type { ArmedFaults } from './faults.ts'
 import { orderFaults } from './faults.ts'
@@ -15,6 +15,7 @@ import type { Lists } from './list.ts'
 import { bindingTarget, deleteOptions, evictionOf, isDryRun } from './options.ts'
 import type { Target } from './path.ts'
 import { targetOf } from './path.ts'
+import { objectTextOf, representationOf } from './representation.ts'
 import { watch } from './watch.ts'
 import { create, patch, present, remove, replace } from './write.ts'
 
@@ -23,6 +24,8 @@ export type Request = {
   readonly path: string
   readonly query: URLSearchParams
   readonly mediaType: string
+  /** The header, empty when there is none. */
+  readonly accept: string
   readonly body: Buffer
 }
 export type Answer = { readonly code: number; readonly text: string }
@@ -31,7 +34,6 @@ export type Served = {
   readonly world: World
   readonly faults: ArmedFaults
   readonly lists: Lists
-  readonly rules: readonly Rule[]
 }
 
 const PROTOBUF = 'application/vnd.kubernetes.protobuf' // typed Go clients try it first
@@ -49,19 +51,21 @@ const ok = (body: object, code = 200): Answer => ({ code, text: JSON.stringify(b
 const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' }
 
 /** Answers a request, or takes the response for a watch and answers nothing. @throws ApiFailure */
-export const answer = (served: Served, request: Request, response: ServerResponse): Answer | undefined => {
+export const answer = (served: Served, caller: Caller, request: Request, response: ServerResponse): Answer | undefined => {
   const { method, path } = request
-  if (path.startsWith('/simulator/')) return ownRoute(served, request)
   if (path === '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews') {
+    demandKnown(caller, 'create', path)
     if (method !== 'POST') throw methodNotAllowed()
-    return ok(review(served.rules, json(request)), 201)
+    return ok(review(caller, json(request)), 201)
   }
   const described = method === 'GET' ? discovery(path) : undefined
-  return described ? ok(described) : resourceRoute(served, request, targetOf(path), response)
+  if (!described) return resourceRoute(served, caller, request, targetOf(path), response)
+  if (path !== '/version') demandKnown(caller, 'get', path)
+  return ok(described)
 }
 
-/** What only the simulated cluster has. */
-const ownRoute = ({ world, faults }: Served, request: Request): Answer => {
+/** What only the simulated cluster has, for its owner. @throws ApiFailure */
+export const ownRoute = ({ world, faults }: Served, request: Request): Answer => {
   if (request.path === '/simulator/audit' && request.method === 'GET') return ok({ items: world.store.audit() })
   if (request.path !== '/simulator/faults') throw noSuchPath()
   if (request.method !== 'POST') throw methodNotAllowed()
@@ -71,20 +75,25 @@ const ownRoute = ({ world, faults }: Served, request: Request): Answer => {
 
 const VERBS: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
 
-const resourceRoute = (served: Served, request: Request, target: Target, response: ServerResponse): Answer | undefined => {
+const resourceRoute = (
+  served: Served,
+  caller: Caller,
+  request: Request,
+  target: Target,
+  response: ServerResponse,
+): Answer | undefined => {
   const isWatch = ['1', 'true'].includes(request.query.get('watch') ?? '')
   const verb = VERBS[request.method]
   if (!verb) throw methodNotAllowed()
   const listed = target.name === undefined || isWatch
-  demandAccess(served.rules, verb === 'get' && listed ? (isWatch ? 'watch' : 'list') : verb, target)
+  demandAccess(caller, verb === 'get' && listed ? (isWatch ? 'watch' : 'list') : verb, target)
+  const form = representationOf(request.accept)
   if (target.subresource !== undefined && target.subresource !== 'status') return subresource(served.world, request, target)
   if (target.subresource === 'status' && !target.kind.hasStatus) throw noSuchPath()
   if (verb !== 'get') return write(served.world, request, target, verb)
-  if (isWatch) return void watch(served.world, served.faults, target, request.query, response)
-  return {
-    code: 200,
-    text: target.name === undefined ? served.lists.list(target, request.query) : textOf(present(served.world, target)),
-  }
+  if (isWatch) return void watch(served.world, served.faults, target, request.query, form, response)
+  if (target.name === undefined) return { code: 200, text: served.lists.list(target, request.query, form) }
+  return { code: 200, text: objectTextOf(form, present(served.world, target)) }
 }
 
 const write = (world: World, request: Request, target: Target, verb: string): Answer => {

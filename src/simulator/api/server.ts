@@ -4,8 +4,10 @@ import { createServer } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { ApiFailure, statusOf, unauthorized } from '../failure.ts'
+import type { Caller } from './access.ts'
+import { anonymous } from './access.ts'
 import type { Answer, Request, Served } from './routes.ts'
-import { answer } from './routes.ts'
+import { answer, ownRoute } from './routes.ts'
 
 const MOST_BODY_BYTES = 3 * 1024 * 1024
 const GZIP_FROM_BYTES = 128 * 1024 // as the real one: small bodies are not worth it
@@ -30,6 +32,7 @@ const requestOf = async (message: IncomingMessage, url: string): Promise<Request
     path,
     query: new URLSearchParams(query.join('?')),
     mediaType: (message.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '',
+    accept: message.headers.accept ?? '',
     body: await bodyOf(message),
   }
 }
@@ -42,11 +45,16 @@ const isSame = (given: string, wanted: string): boolean => {
 // kubectl sends no credentials over plain HTTP; with `--server URL/with-token/TOKEN` it has them in the path.
 const IN_PATH = /^\/with-token\/([^/]+)(\/.*)$/
 
-/** The URL that is asked for, when the token comes with it. @throws ApiFailure 401 */
-const authorized = ({ headers, url = '/' }: IncomingMessage, token: string): string => {
+/** Who may ask, by token. */
+export type Callers = ReadonlyMap<string, Caller>
+type Authenticated = { readonly caller: Caller; readonly url: string }
+
+/** The caller, and the URL that is asked for when the token comes with it. @throws ApiFailure 401 for a token that nobody has */
+const authenticated = ({ headers, url = '/' }: IncomingMessage, callers: Callers): Authenticated => {
   const [, inPath, rest = '/'] = IN_PATH.exec(url) ?? []
-  if (inPath !== undefined && isSame(inPath, token)) return rest
-  if (isSame(headers.authorization ?? '', `Bearer ${token}`)) return url
+  const given = inPath ?? headers.authorization?.replace(/^Bearer /, '')
+  if (given === undefined) return { caller: anonymous, url }
+  for (const [token, caller] of callers) if (isSame(given, token)) return { caller, url: inPath === undefined ? url : rest }
   throw unauthorized()
 }
 
@@ -72,31 +80,35 @@ const refuse = async (message: IncomingMessage, response: ServerResponse, error:
   const failure =
     error instanceof ApiFailure ? error : new ApiFailure(500, 'InternalError', `Internal error occurred: ${String(error)}`)
   if (response.headersSent) return void response.destroy()
-  const { retryAfterSeconds } = failure.extra
+  const { retryAfterSeconds, isPlain } = failure.extra
   const headers: Record<string, string> = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  if (isPlain)
+    return send(message, response, { code: failure.code, text: `${failure.message}\n` }, { 'content-type': 'text/plain' })
   await send(message, response, { code: failure.code, text: JSON.stringify(statusOf(failure)) }, headers)
 }
 
 const HEALTH = new Set(['/readyz', '/livez', '/healthz'])
 
-const serve = async (served: Served, token: string, message: IncomingMessage, response: ServerResponse): Promise<void> => {
+const serve = async (served: Served, callers: Callers, message: IncomingMessage, response: ServerResponse): Promise<void> => {
   const [path = ''] = (message.url ?? '').split('?')
   if (HEALTH.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
-  const request = await requestOf(message, authorized(message, token))
+  const { caller, url } = authenticated(message, callers)
+  const request = await requestOf(message, url)
   const waitMs = served.faults.delayMs()
   // Real time, also in a world whose clock is virtual: it is the connection that is slow.
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-  if (!request.path.startsWith('/simulator/')) served.faults.strike()
-  const reply = answer(served, request, response)
+  if (caller.isOwner && request.path.startsWith('/simulator/')) return send(message, response, ownRoute(served, request), {})
+  served.faults.strike()
+  const reply = answer(served, caller, request, response)
   if (reply) await send(message, response, reply, {})
 }
 
 export type Listening = { readonly url: string; close(): Promise<void> }
 
-/** Serves the API on a free port of 127.0.0.1; every request but the health checks needs the bearer token. */
-export const listen = async (served: Served, token: string, port = 0): Promise<Listening> => {
+/** Serves the API on a free port of 127.0.0.1, to those who have a token; health checks are for everybody. */
+export const listen = async (served: Served, callers: Callers, port = 0): Promise<Listening> => {
   const server = createServer((message, response) => {
-    serve(served, token, message, response)
+    serve(served, callers, message, response)
       .catch((error: unknown) => refuse(message, response, error))
       .catch(() => response.destroy()) // the client is gone: there is no one left to tell
   })

@@ -4,22 +4,27 @@ import type { ApiObject, Kind } from '../objects.ts'
 import { apiVersionOf } from '../objects.ts'
 import type { Filter } from '../selector-text.ts'
 import type { Change } from '../tables.ts'
-import { textOf } from '../text.ts'
 import type { World } from '../world.ts'
 import type { ArmedFaults } from './faults.ts'
 import { filterOf, versionIn } from './list.ts'
 import type { Target } from './path.ts'
+import { objectTextOf, type Representation } from './representation.ts'
 
 const LONGEST_SECONDS = 1800
 const MOST_UNREAD_BYTES = 64 * 1024 * 1024
 
-const eventText = (type: string, object: ApiObject): string => `{"type":"${type}","object":${textOf(object)}}\n`
+/** What a watcher sees of the world: which objects, and how they are told. */
+type View = { readonly keeps: Filter; readonly form: Representation }
+
+const eventText = ({ form }: View, type: string, object: ApiObject): string =>
+  `{"type":"${type}","object":${objectTextOf(form, object)}}\n`
 
 /** What a change is to someone who sees only the objects that the filter keeps. */
-const seen = ({ type, object, previous }: Change, keeps: Filter): string | undefined => {
+const seen = ({ type, object, previous }: Change, view: View): string | undefined => {
+  const { keeps } = view
   const [was, is] = [previous !== undefined && keeps(previous), type !== 'DELETED' && keeps(object)]
-  if (is) return eventText(was ? 'MODIFIED' : 'ADDED', object)
-  return was ? eventText('DELETED', object) : undefined
+  if (is) return eventText(view, was ? 'MODIFIED' : 'ADDED', object)
+  return was ? eventText(view, 'DELETED', object) : undefined
 }
 
 /** A bookmark's object is nearly empty: its version, and what the kind can't do without. */
@@ -33,15 +38,15 @@ const bookmarkText = (kind: Kind, version: number, isEndOfInitial: boolean): str
 type Plan = { readonly first: readonly string[]; readonly ends: boolean; readonly from: number }
 
 /** What a new watch is told at once: all there is, or what it missed. */
-const opening = ({ store }: World, { kind }: Target, query: URLSearchParams, keeps: Filter): Plan => {
+const opening = ({ store }: World, { kind }: Target, query: URLSearchParams, view: View): Plan => {
   const asked = versionIn(query)
   const now = store.resourceVersion()
   const wantsInitial = query.get('sendInitialEvents') === 'true'
   if (wantsInitial || asked === undefined || asked === 0) {
     const first = store
       .sorted(kind.resource)
-      .filter(keeps)
-      .map((object) => eventText('ADDED', object))
+      .filter(view.keeps)
+      .map((object) => eventText(view, 'ADDED', object))
     const done = wantsInitial && query.get('allowWatchBookmarks') === 'true' ? [bookmarkText(kind, now, true)] : []
     return { first: query.get('sendInitialEvents') === 'false' ? [] : [...first, ...done], ends: false, from: now }
   }
@@ -50,7 +55,7 @@ const opening = ({ store }: World, { kind }: Target, query: URLSearchParams, kee
     const gone = expired(`too old resource version: ${asked} (${store.oldest()})`)
     return { first: [`{"type":"ERROR","object":${JSON.stringify(statusOf(gone))}}\n`], ends: true, from: now }
   }
-  const first = missed.flatMap((change) => (change.resource === kind.resource ? (seen(change, keeps) ?? []) : []))
+  const first = missed.flatMap((change) => (change.resource === kind.resource ? (seen(change, view) ?? []) : []))
   return { first, ends: false, from: Math.max(now, asked) }
 }
 
@@ -66,18 +71,19 @@ export const watch = (
   faults: ArmedFaults,
   target: Target,
   query: URLSearchParams,
+  form: Representation,
   response: ServerResponse,
 ): void => {
   demandMatch(query)
   const { kind } = target
-  const { keeps } = filterOf(target, query)
-  const plan = opening(world, target, query, keeps)
+  const view = { keeps: filterOf(target, query).keeps, form }
+  const plan = opening(world, target, query, view)
   response.writeHead(200, { 'content-type': 'application/json' })
   response.flushHeaders()
   for (const text of plan.first) response.write(text)
   if (plan.ends) return void response.end()
   follow(world, faults, kind, query, response, (change) =>
-    change.resource === kind.resource && change.resourceVersion > plan.from ? seen(change, keeps) : undefined,
+    change.resource === kind.resource && change.resourceVersion > plan.from ? seen(change, view) : undefined,
   )
 }
 

@@ -20,6 +20,7 @@ export const newPod = (store: Names, namespace: string, base: string, template: 
     namespace,
     ...(template.metadata?.labels ? { labels: template.metadata.labels } : {}),
     ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
+    ...(template.metadata?.finalizers ? { finalizers: template.metadata.finalizers } : {}),
     ownerReferences: [owner],
   },
   spec: withDefaults(template.spec),
