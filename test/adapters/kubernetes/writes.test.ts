@@ -99,15 +99,16 @@ test('writes: reads every pod on a node, page by page, without what nobody needs
   expect(JSON.stringify(pods)).not.toContain('hunter2')
 })
 
-test('writes: keeps of the annotations only those that some actor reads, cut short', async () => {
+test('writes: keeps of the annotations only those that some actor reads, with a value that makes sense', async () => {
   const annotations = {
     'kubectl.kubernetes.io/last-applied-configuration': 'hunter2',
-    'karpenter.sh/do-not-disrupt': 'ü'.repeat(300),
+    'karpenter.sh/do-not-disrupt': 'true',
+    'cluster-autoscaler.kubernetes.io/safe-to-evict': 'hunter2',
     token: 'x',
   }
   await using api = await scriptedApi((_, response) => json(response, 200, pod('a', '1', { annotations })))
   const read = await kubernetesWrites(api.client).getPod('default', 'a')
-  expect(read?.metadata.annotations).toEqual({ 'karpenter.sh/do-not-disrupt': 'ü'.repeat(128) })
+  expect(read?.metadata.annotations).toEqual({ 'karpenter.sh/do-not-disrupt': 'true' })
 })
 
 test('writes: reads an answer that is compressed, and nothing where there is nothing', async () => {
