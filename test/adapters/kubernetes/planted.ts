@@ -7,8 +7,11 @@ type Json = Record<string, unknown>
 /** An object of a kind with a secret in it. */
 type Planted = { readonly group: string; readonly resource: string; readonly where: string; readonly object: Json }
 
-/** Letters and digits, never words of a text nor a quantity. */
-const secrets = fc.stringMatching(/^[a-z][0-9][A-Za-z0-9]{3}[0-9][A-Za-z0-9]{6,30}$/)
+/** Letters and digits among each other, in base64 too: never words, nor a quantity. */
+const isMixed = (text: string): boolean => /[A-Za-z][0-9]+[A-Za-z]/.test(text)
+const secrets = fc
+  .stringMatching(/^[a-z][0-9][A-Za-z0-9]{3}[0-9][A-Za-z0-9]{6,30}$/)
+  .filter((secret) => isMixed(secret) && isMixed(Buffer.from(secret).toString('base64')))
 
 /** The ways in which a secret is written. */
 const guises: Readonly<Record<string, (secret: string) => string>> = {

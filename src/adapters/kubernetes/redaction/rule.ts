@@ -3,7 +3,8 @@ import { MARKER, scrubbed } from './secrets.ts'
 import { argument, environment, eventMessage, origin, requestPath } from './values.ts'
 
 // A rule has the shape of what it lets through: an allow-list is read beside the object that it is for. What a rule does
-// not name is dropped, and so is what has another type than the rule says: a secret does not pass where a number belongs.
+// not name is dropped. What has another type than the rule says is replaced: a secret does not pass where a number
+// belongs, and whoever needs the number sees that it could not be read, rather than that there is none.
 
 /** What becomes of a single value. */
 type Leaf = keyof typeof leaves
@@ -18,7 +19,7 @@ export type Fields = { readonly [field: string]: Rule }
 type Outcome = 'kept' | 'replaced' | 'dropped'
 /** Hears what became of the value at a path such as `spec.containers[].env[].value`. */
 export type Note = (path: string, outcome: Outcome) => void
-/** What is left of a value; undefined: nothing. */
+/** What is left of a value; undefined: it goes with its field. */
 type Walk = (value: unknown, note: Note | undefined) => unknown
 
 const QUANTITY = /^[+-]?[0-9.]{1,20}(?:[eE][+-]?[0-9]{1,3})?[a-zA-Zµ%]{0,3}$|^(?:[0-9.]{1,10}(?:ms|s|m|h)){1,4}$|^Never$/
@@ -76,23 +77,23 @@ const below = (path: string, field: string): string => (path === '' ? field : `$
 const leaf = (name: Exclude<Leaf, 'annotations'>, path: string): Walk => {
   const change = leaves[name]
   return (value, note) => {
-    const left = change(value)
-    note?.(path, left === undefined ? 'dropped' : left === value || isEmpty(value) ? 'kept' : 'replaced')
+    const left = change(value) ?? MARKER
+    note?.(path, left === value || isEmpty(value) ? 'kept' : 'replaced')
     return left
   }
+}
+
+const ofAnotherType = (path: string, note: Note | undefined): string => {
+  note?.(path, 'replaced')
+  return MARKER
 }
 const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(value ?? {}).length === 0
 
 const list =
   (item: Walk, path: string): Walk =>
   (value, note) => {
-    if (!Array.isArray(value)) return void note?.(path, 'dropped')
-    const left: unknown[] = []
-    for (const one of value) {
-      const kept = item(one, note)
-      if (kept !== undefined) left.push(kept)
-    }
-    return left
+    if (!Array.isArray(value)) return ofAnotherType(path, note)
+    return value.map((one: unknown) => item(one, note))
   }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -101,7 +102,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const fields = (rule: Fields, path: string): Walk => {
   const walks = new Map(Object.entries(rule).map(([field, inner]) => [field, compiled(inner, below(path, field))]))
   return (value, note) => {
-    if (!isObject(value)) return void note?.(path, 'dropped')
+    if (!isObject(value)) return ofAnotherType(path, note)
     const left: Record<string, unknown> = {}
     for (const field in value) {
       const inner = value[field]
@@ -120,7 +121,7 @@ const named = (field: string): string => (/^[a-z]{2,20}(?:[A-Z]{1,4}[a-z]{2,20})
 const map =
   (item: Walk, path: string): Walk =>
   (value, note) => {
-    if (!isObject(value)) return void note?.(path, 'dropped')
+    if (!isObject(value)) return ofAnotherType(path, note)
     const left: Record<string, unknown> = {}
     for (const key in value) {
       const one = value[key]
@@ -137,7 +138,7 @@ const isKey = (key: string): boolean => key.length <= 317 && key !== '__proto__'
 const annotations =
   (path: string): Walk =>
   (value, note) => {
-    if (!isObject(value)) return void note?.(path, 'dropped')
+    if (!isObject(value)) return ofAnotherType(path, note)
     const left: Record<string, unknown> = {}
     for (const key in value) {
       const one = value[key]

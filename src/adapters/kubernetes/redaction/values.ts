@@ -1,7 +1,7 @@
 import { MARKER, scrubbed } from './secrets.ts'
 
-/** A word as people choose them for names of flags and paths: letters with at most three digits behind them. */
-const WORD = '[A-Za-z]{1,20}[0-9]{0,3}'
+/** A word as people choose them for names of flags and paths, camelCase at most; base64 and random letters are none. */
+const WORD = '[A-Z]?[a-z]{1,20}(?:[A-Z][a-z]{1,20}){0,3}[0-9]{0,3}'
 const FLAG = new RegExp(`^--${WORD}(?:[-_.]${WORD}){0,8}$`)
 const PATH = new RegExp(`^(?:/(?:\\.?${WORD}(?:[-_.]${WORD}){0,4})?){1,6}$`)
 const BOOLEAN = /^(?:true|false)$/i

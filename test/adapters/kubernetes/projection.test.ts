@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { projected } from '../../../src/adapters/kubernetes/projection.ts'
+import { catalogue, type Kind, nodes, plannedKinds, pods } from '../../../src/events/kinds.ts'
+import { planted } from './planted.ts'
+
+const metadata = { name: 'web-1', namespace: 'shop', uid: 'u1', resourceVersion: '7' }
+const kindNamed = (name: string): Kind => catalogue().find((kind) => kind.name === name) ?? nodes
+
+const name = fc.stringMatching(/^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$/)
+const few = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(one, { maxLength: 3 })
+const labels = fc.dictionary(name, name, { maxKeys: 3 })
+const quantities = fc.dictionary(fc.constantFrom('cpu', 'memory', 'nvidia.com/gpu'), fc.constantFrom('100m', '1.5', '2Gi', 3))
+const requirement = fc.record({ key: name, operator: fc.constantFrom('In', 'NotIn', 'Exists'), values: few(name) })
+const selector = fc.record({ matchLabels: labels, matchExpressions: few(requirement) }, { requiredKeys: [] })
+const container = fc.record(
+  {
+    name,
+    image: name,
+    env: few(fc.record({ name, value: name })),
+    resources: fc.record({ requests: quantities, limits: quantities }, { requiredKeys: [] }),
+    restartPolicy: fc.constant('Always'),
+    ports: few(fc.record({ containerPort: fc.nat(), hostPort: fc.nat(), protocol: fc.constantFrom('TCP', 'UDP') })),
+  },
+  { requiredKeys: ['name'] },
+)
+const terms = fc.record({
+  requiredDuringSchedulingIgnoredDuringExecution: few(
+    fc.record({ topologyKey: name, labelSelector: selector, namespaces: few(name) }),
+  ),
+})
+const podSpec = fc.record(
+  {
+    nodeName: name,
+    nodeSelector: labels,
+    priority: fc.integer(),
+    terminationGracePeriodSeconds: fc.nat(),
+    schedulingGates: few(fc.record({ name })),
+    resourceClaims: few(fc.record({ name, resourceClaimName: name })),
+    overhead: quantities,
+    containers: few(container),
+    initContainers: few(container),
+    tolerations: few(
+      fc.record({ key: name, operator: fc.constant('Exists'), effect: fc.constant('NoExecute'), tolerationSeconds: fc.nat() }),
+    ),
+    affinity: fc.record(
+      {
+        nodeAffinity: fc.record({
+          requiredDuringSchedulingIgnoredDuringExecution: fc.record({
+            nodeSelectorTerms: few(fc.record({ matchExpressions: few(requirement), matchFields: few(requirement) })),
+          }),
+        }),
+        podAffinity: terms,
+        podAntiAffinity: terms,
+      },
+      { requiredKeys: [] },
+    ),
+    topologySpreadConstraints: few(
+      fc.record({
+        maxSkew: fc.nat(),
+        topologyKey: name,
+        whenUnsatisfiable: fc.constant('DoNotSchedule'),
+        labelSelector: selector,
+        minDomains: fc.nat(),
+      }),
+    ),
+    volumes: few(
+      fc.oneof(
+        fc.record({ name, emptyDir: fc.record({ medium: fc.constant('Memory') }) }),
+        fc.record({ name, hostPath: fc.record({ path: fc.constant('/var/log') }) }),
+        fc.record({ name, persistentVolumeClaim: fc.record({ claimName: name }) }),
+        fc.record({ name, secret: fc.record({ secretName: name }) }),
+        fc.record({ name, csi: fc.record({ driver: name }) }),
+      ),
+    ),
+  },
+  { requiredKeys: ['containers'] },
+)
+const pod = fc.record({
+  metadata: fc
+    .record({ labels })
+    .map((more) => ({ ...metadata, ...more, annotations: { 'karpenter.sh/do-not-disrupt': 'true', a: 'b' } })),
+  spec: podSpec,
+  status: fc.record({ phase: fc.constant('Running'), startTime: fc.constant('2026-01-01T00:00:00Z') }, { requiredKeys: [] }),
+})
+
+const slimAndBare = (raw: object): unknown => {
+  const slim = pods.schema.parse({ ...raw, kind: 'Pod' })
+  return { ...slim, metadata: { ...slim.metadata, annotations: { 'karpenter.sh/do-not-disrupt': 'true' } } }
+}
+
+test('projection: a pod keeps all that its slim shape names, whether it comes from the API or from a dump', () => {
+  fc.assert(
+    fc.property(pod, (raw) => {
+      const fromApi = projected(pods, raw)
+      expect(fromApi).toEqual({ object: slimAndBare(raw) })
+      const full = projected({ ...pods, record: 'full', schema: kindNamed('jobs.batch').schema }, raw)
+      expect('object' in full && projected(pods, full.object)).toEqual(fromApi)
+    }),
+  )
+})
+
+test('projection: no kind of the catalogue lets a secret through', () => {
+  const all = catalogue({ configMapNamespaces: ['shop'] })
+  fc.assert(
+    fc.property(planted, ({ object, secret, ...at }) => {
+      for (const kind of all.filter(({ group, resource }) => group === at.group && resource === at.resource))
+        expect(JSON.stringify(projected(kind, object))).not.toContain(secret)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test.each(plannedKinds.map((kind) => [kind.name, kind] as const))(
+  'projection: what is no %s is said to be malformed',
+  (_, kind) => {
+    const wrong = [
+      undefined,
+      null,
+      7,
+      [],
+      {},
+      { metadata: 'hunter2' },
+      { metadata: { ...metadata, labels: { a: 1 } } },
+      { metadata: { ...metadata, uid: '' } },
+    ]
+    for (const raw of wrong) {
+      const result = projected(kind, raw)
+      expect(result, JSON.stringify(raw)).toEqual({ malformed: expect.stringContaining(`${kind.name} `) })
+      expect(JSON.stringify(result)).not.toContain('hunter2')
+    }
+  },
+)
+
+test.each(catalogue().map((kind) => [kind.name, kind] as const))(
+  'projection: keeps name, version and labels of %s',
+  (_, kind) => {
+    const raw = {
+      metadata: { ...metadata, labels: { app: 'web' } },
+      timestamp: '2026-01-01T00:00:00Z',
+      window: '15s',
+      spec: {},
+    }
+    const result = projected(kind, raw)
+    expect(result).toMatchObject({ object: { kind: kind.kind, metadata: { ...metadata, labels: { app: 'web' } } } })
+  },
+)
+
+test('projection: every kind of the catalogue has a rule of its own', async () => {
+  const { allowList } = await import('../../../src/adapters/kubernetes/redaction.ts')
+  const all = catalogue({ configMapNamespaces: ['shop'] }).map(({ group, resource }) =>
+    group === '' ? resource : `${resource}.${group}`,
+  )
+  expect(all.filter((one) => allowList[one] === undefined)).toEqual([])
+})
