@@ -1,7 +1,7 @@
 import type { Kind } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
-import type { ObjectsWriter } from './objects-writer.ts'
+import type { News, ObjectsWriter } from './objects-writer.ts'
 
 /** What one kind is to hold in OBJECTS; every change becomes a write, and what is there already does not. */
 export type Contents = {
@@ -10,8 +10,8 @@ export type Contents = {
   /** @param held subjects with a record: those that nobody here wrote are a zombie's last words, and buried */
   listed(held: readonly string[]): void
   /** @returns false if the object is too large for a record: it is then left out */
-  keep(object: KubernetesObject): boolean
-  remove(object: KubernetesObject): void
+  keep(object: KubernetesObject, news?: News): boolean
+  remove(object: KubernetesObject, news?: News): void
   /** Whether a newer version than this is held: after a resume the watch repeats what was stored after the watermark. */
   isStale(object: KubernetesObject): boolean
 }
@@ -30,8 +30,8 @@ export const kindContents = (
   const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
     subjects(cluster).object(kind, namespace, name)
   const isLive = (subject: string): boolean => writer.wanted(subject)?.uid !== undefined
-  const bury = (subject: string): void => {
-    if (isLive(subject)) writer.put(subject, TOMBSTONE)
+  const bury = (subject: string, news?: News): void => {
+    if (isLive(subject)) writer.put(subject, { ...TOMBSTONE, news })
   }
 
   return {
@@ -43,18 +43,18 @@ export const kindContents = (
       for (const subject of held) if (writer.wanted(subject) === undefined) writer.put(subject, TOMBSTONE)
       unlisted.clear()
     },
-    keep: (object) => {
+    keep: (object, news) => {
       const { uid, resourceVersion } = object.metadata
       const subject = subjectOf(object)
       unlisted.delete(subject)
       const held = writer.wanted(subject)
       if (held?.uid === uid && held.resourceVersion === resourceVersion) return true
       const payload = Buffer.from(JSON.stringify(object))
-      if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload })
-      else bury(subject) // an old version in its place would be a lie
+      if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload, news })
+      else bury(subject, news) // an old version in its place would be a lie
       return payload.length <= RECORD_BYTES
     },
-    remove: (object) => bury(subjectOf(object)),
+    remove: (object, news) => bury(subjectOf(object), news),
     isStale: (object) => isBefore(object.metadata.resourceVersion, writer.wanted(subjectOf(object))?.resourceVersion ?? ''),
   }
 }

@@ -9,7 +9,16 @@ export type Slot = {
   writtenAt: number
 }
 
-type Version = { readonly uid: string | undefined; readonly resourceVersion: string; readonly payload: Payload }
+type Version = {
+  readonly uid: string | undefined
+  readonly resourceVersion: string
+  readonly payload: Payload
+  /** Absent: it was listed. */
+  readonly news?: News | undefined
+}
+
+/** When a change was heard of, and when its object was made if the change is that; epoch milliseconds. */
+export type News = { readonly heardAt: number; readonly createdAt: number | undefined }
 
 export type ObjectsWriter = {
   /** Wants this version on the subject; a version that is still waiting there is replaced. */
@@ -19,6 +28,8 @@ export type ObjectsWriter = {
   /** Comes back when everything put before is stored and nothing is in flight; writes nothing more until `resume`. */
   settle(): Promise<void>
   resume(): void
+  /** How many subjects wait to be written. */
+  waiting(): number
   /** Comes back at once while fewer than this many subjects wait. */
   roomFor(waiting: number): Promise<void>
   /** Gives up what waits: it is never written. Comes back when nothing is in flight. */
@@ -36,7 +47,7 @@ export const objectsWriter = (
   room: Room,
   isOwner: () => Promise<boolean>,
   heard: {
-    readonly stored: (before: Slot | undefined, after: Slot, subject: string) => void
+    readonly stored: (before: Slot | undefined, after: Slot, subject: string, news: News | undefined) => void
     readonly failed: (error: unknown) => void
   },
   now: () => number,
@@ -71,7 +82,7 @@ export const objectsWriter = (
       const seq = await write(subject, version.payload, before?.seq ?? 0, isOwner)
       const after = { seq, uid: version.uid, resourceVersion: version.resourceVersion, writtenAt: now() }
       slots.set(subject, after)
-      heard.stored(before, after, subject)
+      heard.stored(before, after, subject, version.news)
     } catch (error) {
       heard.failed(error)
     } finally {
@@ -106,6 +117,7 @@ export const objectsWriter = (
       pump()
       return when(() => inFlight.size === 0)
     },
+    waiting: () => queue.size + later.size,
     roomFor: (count) => when(() => queue.size + later.size < count),
   }
 }

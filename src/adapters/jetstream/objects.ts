@@ -1,14 +1,15 @@
 import type { JetStreamClient, JetStreamManager } from 'nats'
 import type { Kind } from '../../events/kinds.ts'
+import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
-import type { KindMeta, ReflectorListener } from '../../ports.ts'
+import type { Change, KindMeta, ReflectorListener } from '../../ports.ts'
 import { fenced, type Room, room } from './fenced.ts'
 import { kindContents } from './objects-contents.ts'
 import { type Found, readBack } from './objects-found.ts'
 import { metaWriter, type Place } from './objects-meta.ts'
 import { lastOn, metaIn, subjectsHeld } from './objects-stream.ts'
 import { purgeTombstones } from './objects-tombstones.ts'
-import { objectsWriter, type Slot } from './objects-writer.ts'
+import { type News, objectsWriter, type Slot } from './objects-writer.ts'
 
 export type ObjectStoreOptions = {
   /** Between two meta records at most, ms. */
@@ -19,7 +20,14 @@ export type ObjectStoreOptions = {
   readonly publishMs?: number
   /** Epoch milliseconds. */
   readonly now?: () => number
+  /** Asked each time: how many versions of a kind may wait before its reader is slowed down. */
+  readonly mostWaiting?: () => number
+  /** Hears of every change that is stored. */
+  readonly onStored?: (kind: Kind, latency: Latency) => void
 }
+
+/** How long a change took until it was acknowledged, ms: since it was heard of, and since its object was made if it is new. */
+export type Latency = { readonly sinceHeard: number; readonly sinceCreated: number | undefined }
 
 /** Writes one kind's objects to OBJECTS; give it to `KubernetesReads.reflect` as the listener. */
 export type KindStore = ReflectorListener & {
@@ -29,6 +37,8 @@ export type KindStore = ReflectorListener & {
   readonly lost: AbortSignal
   /** What readers are told of this kind, as of now. */
   meta(): KindMeta
+  /** Versions that wait to be written. */
+  waiting(): number
   /** Objects left out since the start because they made no sense. */
   malformedCount(): number
   /** Comes back when all that was told before is stored, with a meta record that says so. @throws as `lost` */
@@ -47,8 +57,8 @@ export type ObjectStore = {
 
 /** Acknowledgements awaited at a time, over all kinds: more only fills the server's queue, which drops. */
 const WINDOW = 512
-/** Versions that may wait before a list is slowed down. */
-const WAITING = 4_096
+/** Versions of a kind that may wait before its reader is slowed down: of a list always, of a watch only where less is allowed. */
+export const WAITING = 4_096
 
 /**
  * The agent's side of OBJECTS: whoever wrote a kind's last meta record owns the kind.
@@ -85,7 +95,7 @@ type Storing = {
 
 const kindStore = (given: Storing, found: Found): KindStore => {
   const { cluster, jsm, kind, options } = given
-  const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now } = options
+  const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now, mostWaiting = () => WAITING } = options
   const lost = new AbortController()
   const ended = new AbortController()
   const { writer, meta, tombstones, fence } = storing(given, found, ended.signal, (error) => fail(error), now)
@@ -118,6 +128,7 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     watermark,
     lost: lost.signal,
     meta: meta.now,
+    waiting: writer.waiting,
     malformedCount: () => malformed,
     flush: async () => {
       ended.signal.throwIfAborted()
@@ -133,7 +144,7 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     page: async (objects) => {
       heard({})
       for (const object of objects) if (!contents.keep(object)) malformed += 1
-      await writer.roomFor(WAITING)
+      await writer.roomFor(mostWaiting())
     },
     listed: async (resourceVersion) => {
       contents.listed(await fence.ask(() => subjectsHeld(jsm, cluster, kind)))
@@ -141,9 +152,12 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     },
     changed: ({ type, object }, resourceVersion) => {
       if (!contents.isStale(object))
-        if (type === 'DELETED') contents.remove(object)
-        else if (!contents.keep(object)) malformed += 1
+        if (type === 'DELETED') contents.remove(object, newsOf(type, object, now()))
+        else if (!contents.keep(object, newsOf(type, object, now()))) malformed += 1
       heard({ state: 'streaming', ...(resourceVersion === '' ? {} : { resourceVersion }) })
+      // Of each object only the newest version waits, so there is an end to it; short of memory even that is too much.
+      const most = mostWaiting()
+      return most < WAITING ? writer.roomFor(most) : undefined
     },
     bookmark: (resourceVersion) => heard({ state: 'streaming', resourceVersion }),
     stalled: () => advance({ state: 'stalled' }),
@@ -155,6 +169,11 @@ const kindStore = (given: Storing, found: Found): KindStore => {
   }
 }
 
+const newsOf = (type: Change['type'], { metadata }: KubernetesObject, heardAt: number): News => {
+  const createdAt = type === 'ADDED' ? Date.parse(metadata.creationTimestamp ?? '') : Number.NaN
+  return { heardAt, createdAt: Number.isNaN(createdAt) ? undefined : createdAt }
+}
+
 /** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
 const storing = (
   { js, jsm, cluster, epoch, kind, shared, options }: Storing,
@@ -164,11 +183,15 @@ const storing = (
   now: () => number,
 ) => {
   const tombstones = new Map([...slots].filter(([, { uid }]) => uid === undefined))
-  const stored = (before: Slot | undefined, after: Slot, subject: string): void => {
+  const stored = (before: Slot | undefined, after: Slot, subject: string, news: News | undefined): void => {
     if (before?.uid !== undefined) sum.remove(before.uid, before.resourceVersion)
     if (after.uid !== undefined) sum.add(after.uid, after.resourceVersion)
     if (after.uid === undefined) tombstones.set(subject, after)
     else tombstones.delete(subject)
+    if (news === undefined) return
+    const { heardAt, createdAt } = news
+    const sinceCreated = createdAt === undefined ? undefined : after.writtenAt - createdAt
+    options.onStored?.(kind, { sinceHeard: after.writtenAt - heardAt, sinceCreated })
   }
   const metaSubject = subjects(cluster).meta(kind)
   const isOwner = async (): Promise<boolean> => {

@@ -32,7 +32,12 @@ const unzip = promisify(gunzip)
 
 type Session = { readonly agent: Agent; readonly credentials: Credentials; readonly until: number }
 
-export const kubernetesClient = (access: Access): KubernetesClient => {
+/** Hears of every answer: of the head alone where the body has no end. No code: there was none. */
+export type OnAnswer = (verb: Verb, code: number | undefined, ms: number) => void
+/** Kubernetes' own word for what is asked; a GET with a query is a list. */
+type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
+
+export const kubernetesClient = (access: Access, onAnswer?: OnAnswer): KubernetesClient => {
   const server = access.server.replace(/\/+$/, '')
   let session: Promise<Session> | undefined
   const opened = new Set<Agent>()
@@ -56,14 +61,16 @@ export const kubernetesClient = (access: Access): KubernetesClient => {
     for (const renew of [false, true]) {
       session = connected(renew)
       const { agent, credentials } = await session
-      const answer = await request(server + path, {
-        dispatcher: agent,
-        method: method as Dispatcher.HttpMethod,
-        headers: { ...headersOf(call), ...credentials.headers },
-        query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
-        body: call.body === undefined ? null : JSON.stringify(call.body),
-        signal,
-      })
+      const answer = await told(onAnswer, verbOf(method, call), () =>
+        request(server + path, {
+          dispatcher: agent,
+          method: method as Dispatcher.HttpMethod,
+          headers: { ...headersOf(call), ...credentials.headers },
+          query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
+          body: call.body === undefined ? null : JSON.stringify(call.body),
+          signal,
+        }),
+      )
       if (answer.statusCode !== 401 || renew) return answer
       await answer.body.dump()
     }
@@ -97,6 +104,26 @@ export const kubernetesClient = (access: Access): KubernetesClient => {
     },
   }
 }
+
+const told = async (
+  onAnswer: OnAnswer | undefined,
+  verb: Verb,
+  send: () => Promise<Dispatcher.ResponseData>,
+): Promise<Dispatcher.ResponseData> => {
+  const startedAt = performance.now()
+  let code: number | undefined
+  try {
+    const answer = await send()
+    code = answer.statusCode
+    return answer
+  } finally {
+    onAnswer?.(verb, code, performance.now() - startedAt)
+  }
+}
+
+const verbs: Readonly<Record<string, Verb>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
+const verbOf = (method: string, { query }: Call): Verb =>
+  verbs[method] ?? (query?.['watch'] === true ? 'watch' : query === undefined ? 'get' : 'list')
 
 // HTTP/1.1: a watch on a dead connection then ends alone, while one dead HTTP/2 session takes every request with it. The
 // kernel asks an idle peer after five seconds, so that an open watch means a living peer.

@@ -9,7 +9,8 @@ import { projected } from './projection.ts'
 import { type Heard, Idle, type Patience, watch } from './watch.ts'
 import { ListPage } from './writes.ts'
 
-const PAGE = 500
+/** Objects of one page of a list. */
+export const PAGE = 500
 /** Objects projected in one go: a few milliseconds. */
 const SLICE = 100
 const SLICE_MS = 10
@@ -36,8 +37,13 @@ type Place = {
 /**
  * Lists and follows kinds. A listener that throws ends the reflection with its error; it must not throw the errors of
  * ports.ts that mean the API (Unavailable, Refused, Gone), which are waited out.
+ * @param pageSize asked before each page of a list; below the full size no page is read ahead
  */
-export const kubernetesReads = (client: KubernetesClient, patience: Patience = PATIENCE): KubernetesReads => ({
+export const kubernetesReads = (
+  client: KubernetesClient,
+  patience: Patience = PATIENCE,
+  pageSize: () => number = () => PAGE,
+): KubernetesReads => ({
   reflect: async (served, from, listener, signal) => {
     const place: Place = {
       version: from,
@@ -48,7 +54,7 @@ export const kubernetesReads = (client: KubernetesClient, patience: Patience = P
     }
     while (!signal.aborted) {
       try {
-        place.version ??= await list(client, served, listener, place, signal)
+        place.version ??= await list(client, served, listener, place, pageSize, signal)
         await follow(client, served, listener, place, patience, signal)
         settle(place)
       } catch (error) {
@@ -92,19 +98,24 @@ const list = async (
   served: Served,
   listener: ReflectorListener,
   place: Place,
+  pageSize: () => number,
   signal: AbortSignal,
 ): Promise<string> => {
   await listener.listing()
-  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, served, { limit: PAGE }, signal)
+  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, served, { limit: pageSize() }, signal)
   let version = ''
   while (next !== undefined) {
     const { items, metadata }: z.infer<typeof ListPage> = await next
     version = metadata.resourceVersion
-    // The server makes the next page while the listener takes this one.
-    next = metadata.continue ? pageOf(client, served, { limit: PAGE, continue: metadata.continue }, signal) : undefined
+    const limit = pageSize()
+    const after = (): typeof next =>
+      metadata.continue ? pageOf(client, served, { limit, continue: metadata.continue }, signal) : undefined
+    // The server makes the next page while the listener takes this one, unless there is no memory for two.
+    next = limit < PAGE ? undefined : after()
     next?.catch(() => {}) // it is awaited above, unless the listener throws first
     await turn(place)
     await tell(served, items ?? [], listener, place)
+    next ??= after()
   }
   if (version === '') throw new Unavailable(`GET ${collectionPath(served)}: a list without a resourceVersion`)
   await listener.listed(version)

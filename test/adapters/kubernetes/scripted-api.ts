@@ -18,10 +18,10 @@ export const scriptedApi = async (answer: Answer) => {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const client = kubernetesClient(
-    fixedAccess({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: 'secret' }),
-  )
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const client = kubernetesClient(fixedAccess({ server: url, token: 'secret' }))
   return {
+    server: url,
     client,
     asked,
     [Symbol.asyncDispose]: async () => {
