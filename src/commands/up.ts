@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
 import { connect, type NatsConnection } from 'nats'
+import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { type Access, fixedAccess, fromKubeconfig } from '../adapters/kubernetes/access.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { takeFolder } from '../adapters/nats-server/folder.ts'
@@ -15,6 +16,7 @@ import { connectFirst, followEvents } from './up/beginning.ts'
 import { createLog } from './up/log.ts'
 import { livingSummary } from './up/summary.ts'
 import { startSystem } from './up/system.ts'
+import type { Vitals } from './up/vitals.ts'
 
 type Options = {
   readonly kubeconfig?: string
@@ -24,6 +26,8 @@ type Options = {
   readonly seed: number
   readonly cluster: string
   readonly acceptLoss?: true
+  /** An address, or `true` where none was given. */
+  readonly metrics?: string | true
 }
 type Nats = {
   readonly url: string
@@ -53,6 +57,10 @@ export const upCommand = (program: Command): void => {
     .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)
     .option('--cluster <id>', 'the cluster id in every subject: a-z, 0-9 and -', 'demo')
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
+    .option(
+      '--metrics [address]',
+      'serve /metrics, /healthz and /readyz: HOST:PORT, or a port of this machine alone (without an address: 127.0.0.1:9464)',
+    )
     .addHelpText(
       'after',
       '\nData, logs and the connection file are kept under QUARTERMASTER_HOME. NATS_URL uses a NATS that runs already.\n\nExamples:\n  $ quartermaster up\n  $ quartermaster up --nodes 100\n  $ quartermaster up --kubeconfig ~/.kube/config --context staging --cluster staging',
@@ -69,6 +77,7 @@ const up = async (options: Options): Promise<void> => {
   const isTerminal = process.stdout.isTTY
   const log = createLog(home, isTerminal)
   await using started = new AsyncDisposableStack()
+  const vitals = started.adopt(await openVitals(options, log), (opened) => opened?.stop())
   const nats = started.adopt(await startNats(home, log), ({ stop }) => stop())
   const world = started.adopt(await openWorld(home, options), ({ stop }) => stop())
   const system = started.adopt(
@@ -81,6 +90,7 @@ const up = async (options: Options): Promise<void> => {
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,
+      vitals,
     }),
     ({ stop }) => stop(),
   )
@@ -91,7 +101,7 @@ const up = async (options: Options): Promise<void> => {
     ...(nats.seedFile !== undefined && { seedFile: nats.seedFile }),
   })
   const summary = isTerminal ? livingSummary(process.stdout, system.status, hintOf(options.cluster)) : undefined
-  announce(nats, world, options.cluster)
+  announce(nats, world, options.cluster, vitals?.url)
   followEvents(system, options.cluster, (event, fact) => {
     if (summary) summary.add(event)
     else log.info({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
@@ -100,6 +110,17 @@ const up = async (options: Options): Promise<void> => {
   const signal = await interrupted()
   summary?.stop()
   log.info({ signal }, 'stopping')
+}
+
+/** Nothing listens unless somebody asks for it. */
+const openVitals = async ({ metrics }: Options, log: Log): Promise<Vitals | undefined> => {
+  if (metrics === undefined) return undefined
+  const { startVitals } = await import('./up/vitals.ts') // 30 ms that most starts need not pay
+  try {
+    return await startVitals(metrics === true ? METRICS_ADDRESS : listenAddress(metrics), log)
+  } catch (error) {
+    throw new UserError((error as Error).message)
+  }
 }
 
 /** Whoever starts it commands it, by the same way as everybody else. */
@@ -162,10 +183,10 @@ const hintOf = (cluster: string): string =>
     `In a second terminal: npx quartermaster promote | demote | hold | watch | why node/NAME   (cluster ${cluster}; Ctrl-C stops)`,
   )
 
-const announce = ({ url, seedFile }: Nats, { name }: World, cluster: string): void => {
+const announce = ({ url, seedFile }: Nats, { name }: World, cluster: string, vitals: string | undefined): void => {
   const key = seedFile === undefined ? '' : ` --nkey '${seedFile}'`
   process.stdout.write(
-    `Kubernetes  ${name}\nNATS        ${url}${seedFile === undefined ? '' : `  (credentials: ${seedFile})`}\nSubscribe   nats --server ${url}${key} sub 'qm.${cluster}.evt.>'\n\n`,
+    `Kubernetes  ${name}\nNATS        ${url}${seedFile === undefined ? '' : `  (credentials: ${seedFile})`}\nSubscribe   nats --server ${url}${key} sub 'qm.${cluster}.evt.>'\n${vitals === undefined ? '' : `Metrics     ${vitals}/metrics  (${vitals}/readyz, ${vitals}/healthz)\n`}\n`,
   )
 }
 

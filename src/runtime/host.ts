@@ -26,11 +26,12 @@ export type HostOptions = {
   readonly root: { readonly address: Address; readonly input?: unknown }
   /** Actor types that exist but that nobody here hosts: the root's host refuses their commands by name. */
   readonly unhosted?: readonly string[]
-  /** How many actors are kept in memory; those beyond are in the journal until somebody needs them. Default 20,000. */
+  /** How many actors are kept in memory; those beyond are in the journal until somebody needs them. Default `RESIDENTS`. */
   readonly residents?: number
 }
 
-type Serving = 'waiting' | 'recovering' | 'serving'
+/** `waiting`: another process holds the lease, or nobody answers who does. `since` is monotonic, ms. */
+export type Serving = { readonly stage: 'waiting' | 'recovering' | 'serving'; readonly since: number }
 
 export type Host = {
   /** Every actor in memory here that is alive or has something parked. */
@@ -39,7 +40,7 @@ export type Host = {
   readonly ref: <M extends AnyStateMachine>(definition: ActorDef<M>, id: string) => Promise<DurableHandle<M>>
   /** What is in memory here, by actor type. */
   readonly census: () => ReadonlyMap<string, Census>
-  /** How far each offered type is; `waiting`: another process holds its lease, or nobody answers who does. */
+  /** How far each offered type is. */
   readonly serving: () => ReadonlyMap<string, Serving>
   /** Keeps so many actors in memory from now on; those beyond that have nothing to do are put away. */
   readonly keep: (residents: number) => void
@@ -52,7 +53,8 @@ export type Host = {
 }
 
 const AGAIN_MS = 1_000
-const RESIDENTS = 20_000
+/** Actors that are kept in memory unless another number is asked for. */
+export const RESIDENTS = 20_000
 /** So many recovered actors claim their journals at once. */
 const OPENINGS = 64
 
@@ -80,7 +82,9 @@ export const startHost = (options: HostOptions): Host => {
   const turnedAway = new Map<string, Map<string, number>>()
   /** Why a command was refused whose refusal nobody has acknowledged yet: it may be stored already, so it stands. */
   const turningAway = new Map<string, string>()
-  const stages = new Map<string, Serving>(definitions.map(({ type }) => [type, 'waiting']))
+  const stages = new Map<string, Serving>()
+  const enter = (type: string, stage: Serving['stage']): void => void stages.set(type, { stage, since: clock.monotonic() })
+  for (const type of byType.keys()) enter(type, 'waiting')
   const tenureOf = (type: string): Tenure | undefined => tenures.get(type)
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
   const residents = createResidents({ ground, definitions: byType, tenureOf, most: options.residents ?? RESIDENTS })
@@ -89,9 +93,9 @@ export const startHost = (options: HostOptions): Host => {
   const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
     const { type } = definition
     while (!life.signal.aborted) {
-      stages.set(type, 'waiting')
+      enter(type, 'waiting')
       const lease = await leases.acquire(type, ground.process, life.signal)
-      stages.set(type, 'recovering')
+      enter(type, 'recovering')
       const held = AbortSignal.any([lease.lost, life.signal])
       tenures.set(type, { held, quietAt: lease.quietAt })
       // At once, whatever else NATS keeps waiting.
@@ -132,7 +136,7 @@ export const startHost = (options: HostOptions): Host => {
     if (root.address.type === type)
       for (const other of unhosted)
         ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
-    stages.set(type, 'serving')
+    enter(type, 'serving')
     onReady()
     await Promise.all(ended)
   }

@@ -88,13 +88,17 @@ test('host: says of each type whether it is served here', async () => {
   const world = bed(shopDefinitions(), shopSelf)
   const lost = new AbortController()
   const host = await world.process('a', { leases: leasesUntil(lost.signal, 2) })
-  expect([...host.serving()]).toEqual([
+  const stages = () => [...host.serving()].map(([type, { stage }]) => [type, stage])
+  expect(stages()).toEqual([
     ['shop', 'serving'],
     ['till', 'serving'],
   ])
   lost.abort()
   await world.clock.advance(1_000)
-  expect([...host.serving().values()]).toEqual(['waiting', 'waiting'])
+  expect(stages()).toEqual([
+    ['shop', 'waiting'],
+    ['till', 'waiting'],
+  ])
   await host.stop()
 })
 

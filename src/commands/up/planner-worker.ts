@@ -179,7 +179,11 @@ const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
       nodes: [...model.nodes.values()].filter(({ object }) => object).length,
       pods: model.pods.size,
       hourlyCost: clusterCost(model, prices),
-      ...(newest && { planned: newest.plan.after.hourlyCost, bound: newest.plan.bound.hourlyCost }),
+      ...(newest && {
+        planned: newest.plan.after.hourlyCost,
+        bound: newest.plan.bound.hourlyCost,
+        solveMillis: newest.plan.solveMillis,
+      }),
       ...(waitingFor !== undefined && { waitingFor }),
     }
   },

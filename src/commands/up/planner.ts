@@ -19,6 +19,8 @@ export const Figures = z.object({
   pods: z.number(),
   hourlyCost: z.number(),
   planned: z.number().optional(),
+  /** What making the newest plan took. */
+  solveMillis: z.number().optional(),
   bound: z.number().optional(),
   waitingFor: z.string().optional(),
 })

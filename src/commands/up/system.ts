@@ -6,6 +6,7 @@ import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
 import { publishMachines } from '../../adapters/jetstream/machines.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
+import { observedObjects } from '../../adapters/jetstream/objects-observed.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
 import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
@@ -23,9 +24,11 @@ import { project } from '../../runtime/projector.ts'
 import { createTimers } from '../../runtime/timers.ts'
 import { type Status, serveAsks, statusOf } from './asks.ts'
 import { definitions } from './definitions.ts'
+import { startFrugal } from './frugal.ts'
 import { openPast } from './past.ts'
 import { startPlanner } from './planner.ts'
 import { openStorage, refuseLoss } from './storage.ts'
+import type { Vitals } from './vitals.ts'
 
 export type SystemOptions = {
   readonly nats: ConnectionOptions
@@ -39,6 +42,8 @@ export type SystemOptions = {
   /** Acknowledged records that the journal has lost are given up, instead of refusing to host on what is left. */
   readonly acceptLoss: boolean
   readonly seedFile?: string | undefined
+  /** Absent: nobody looks. */
+  readonly vitals?: Vitals | undefined
 }
 
 export type System = {
@@ -53,7 +58,7 @@ const NAMESPACE = 'quartermaster'
 
 /** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
-  const { cluster, log } = options
+  const { cluster, log, vitals } = options
   const life = new AbortController()
   const own = `${process.pid}-${randomUUID().slice(0, 8)}`
   const nc = await reach({ ...options.nats, name: 'quartermaster', reconnectTimeWait: 250 })
@@ -62,16 +67,21 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const [leases, processes] = [await kvLeases(js, { log }), await kvProcesses(js)]
   if (options.alone) await Promise.all([leases.clear(), processes.clear()])
 
-  const client = kubernetesClient(options.access)
+  const client = kubernetesClient(options.access, vitals?.agent.answered)
   const kubernetes = kubernetesWrites(client)
-  const objects = objectStore(js, jsm, cluster, own)
+  const frugal = startFrugal(log)
+  const stored = objectStore(js, jsm, cluster, own, {
+    mostWaiting: () => frugal.allowance().waiting,
+    ...(vitals && { onStored: (_, latency) => vitals.agent.stored(latency) }),
+  })
+  const objects = observedObjects(stored, vitals?.agent.listed)
   const planner = await startPlanner(
     { cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy },
     log,
   )
   const ports = {
     kubernetes,
-    reads: kubernetesReads(client),
+    reads: kubernetesReads(client, undefined, () => frugal.allowance().page),
     openStore: objects.open,
     planner,
     processes,
@@ -84,7 +94,9 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const hosted = known.filter(({ type }) => !machines.refused.has(type))
 
   const root = { address: { type: 'cluster', id: cluster } }
+  let journalAt = performance.now()
   const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
+    journalAt = performance.now()
     const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight() }
     void processes
       .announce(own, state)
@@ -100,6 +112,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       timers: createTimers(systemClock),
       licence: held,
       log,
+      meter: vitals?.runtime,
       snapshots,
       archive,
       told: async () => (await jetstreamEvents(js, jsm, cluster).last())?.seq ?? 0,
@@ -108,6 +121,14 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     definitions: hosted,
     root,
     unhosted: actorTypes.filter((type) => !hosted.some((definition) => definition.type === type)),
+  })
+  frugal.govern(host)
+  vitals?.attach({
+    host,
+    readings: objects.readings,
+    journalAt: () => journalAt,
+    pressure: frugal.pressure,
+    figures: planner.figures,
   })
   await host.ready
   const projecting = project(cluster, journal, jetstreamEvents(js, jsm, cluster), systemClock, log, life.signal)
@@ -121,6 +142,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       await asks.stop()
       past.stop()
       await host.stop()
+      frugal.stop()
       life.abort(new Error('the system stops'))
       await processes
         .withdraw(own)
