@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
+import { dumpCommand } from './commands/dump.ts'
 import { effectsCommand } from './commands/effects.ts'
 import { journalCommand } from './commands/journal.ts'
 import { phaseCommands } from './commands/phase.ts'
@@ -28,6 +29,7 @@ phaseCommands(program)
 watchCommand(program)
 whyCommand(program)
 auditCommand(program)
+dumpCommand(program)
 plan(program)
 journalCommand(program)
 effectsCommand(program)

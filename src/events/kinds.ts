@@ -68,7 +68,8 @@ const slim = <O extends KubernetesObject>(
   reading: 'watched',
   ...traits,
 })
-const full = (name: string, versions: readonly string[], kind: string, traits: Partial<Traits> = {}): Kind => ({
+/** A kind of which everything is kept that redaction lets through. */
+export const full = (name: string, versions: readonly string[], kind: string, traits: Partial<Traits> = {}): Kind => ({
   ...slim(name, versions, kind, FullObject, { news: 'steady', ...traits }),
   record: 'full',
 })

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { z } from 'zod'
+import type { Kind } from '../../events/kinds.ts'
+import { Gone, Unavailable } from '../../ports.ts'
+import type { KubernetesClient } from './client.ts'
+import { Expired } from './failure.ts'
+import { collectionPath } from './paths.ts'
+import { ListPage } from './writes.ts'
+
+const PAGE = 500
+const TRIES = 3
+const PAUSE_MS = 500
+
+/** Objects as the API gave them, and the version it was asked for. */
+export type Listed = { readonly version: string; readonly items: readonly unknown[] }
+
+/**
+ * Every object of a kind, page by page and none twice, at the first of its versions that is served. Nothing but `list` is
+ * asked for. A list that takes longer than the server remembers (410) begins anew, and what was listed is left out.
+ * @throws Gone if no version is served; Refused; Unavailable after three tries
+ */
+export const listed = async function* (client: KubernetesClient, kind: Kind, signal: AbortSignal): AsyncGenerator<Listed> {
+  const seen = new Set<string>()
+  for (const version of kind.versions)
+    try {
+      for await (const items of pages(client, kind, version, signal))
+        yield { version, items: items.filter((item) => isNew(seen, item)) }
+      return
+    } catch (error) {
+      if (!(error instanceof Gone) || version === kind.versions.at(-1)) throw error
+    }
+}
+
+const isNew = (seen: Set<string>, item: unknown): boolean => {
+  const uid = (item as { readonly metadata?: { readonly uid?: unknown } | null } | null)?.metadata?.uid
+  if (typeof uid !== 'string') return true
+  if (seen.has(uid)) return false
+  seen.add(uid)
+  return true
+}
+
+const pages = async function* (client: KubernetesClient, kind: Kind, version: string, signal: AbortSignal) {
+  let [token, expiries]: [string | undefined, number] = [undefined, 0]
+  for (;;)
+    try {
+      const { items, metadata } = await pageOf(client, kind, version, token, signal)
+      yield items ?? []
+      token = metadata.continue || undefined
+      if (token === undefined) return
+    } catch (error) {
+      if (!(error instanceof Expired) || ++expiries === TRIES) throw error
+      token = undefined
+    }
+}
+
+const pageOf = async (
+  client: KubernetesClient,
+  kind: Kind,
+  version: string,
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<z.infer<typeof ListPage>> => {
+  const path = collectionPath({ kind, version })
+  const query = { limit: PAGE, continue: token, fieldSelector: kind.fieldSelector }
+  for (let tried = 1; ; tried++)
+    try {
+      const page = ListPage.safeParse(await client.request('GET', path, { query, signal }))
+      if (page.success) return page.data
+      throw new Unavailable(`GET ${path}: the answer is no list: ${page.error.message}`)
+    } catch (error) {
+      if (!(error instanceof Unavailable) || error instanceof Expired || tried === TRIES) throw error
+      await sleep(PAUSE_MS * tried, undefined, { signal })
+    }
+}
