@@ -10,7 +10,7 @@ import { dumpedKinds, isIndispensable, weakenedWithout } from './dump/kinds.ts'
 import { type RedactionReport, redactionReport } from './dump/report.ts'
 import { fileSink, noSink, type Sink, streamSink } from './dump/sink.ts'
 import { UserError } from './session.ts'
-import { printable } from './table.ts'
+import { printable, table } from './table.ts'
 
 type Options = {
   readonly kubeconfig?: string
@@ -51,7 +51,9 @@ export const dumpCommand = (program: Command): void => {
       const client = kubernetesClient(access)
       const interrupted = new AbortController()
       process.once('SIGINT', () => interrupted.abort(new UserError('interrupted: there is no dump')))
-      const world = { client, cluster: access.server, out: process.stdout, err: process.stderr, now: Date.now }
+      // The rest of the address may hold a token.
+      const { origin } = new URL(access.server)
+      const world = { client, cluster: origin, out: process.stdout, err: process.stderr, now: Date.now }
       try {
         process.exitCode = await runDump(options, { ...world, signal: interrupted.signal })
       } finally {
@@ -141,7 +143,7 @@ const conclude = ({ objects, kinds, nonsense, unread, absent }: Read, { output }
   const { err, cluster } = world
   const where = output === undefined ? '' : ` to ${output}`
   err.write(`dumped ${objects.toLocaleString('en-US')} objects of ${kinds} kinds from ${cluster}${where}\n`)
-  if (absent.length > 0) err.write(`not served by this API, so there are none: ${absent.join(', ')}\n`)
+  if (absent.length > 0) err.write(`not served by this API, so there are none (the report names them): ${absent.length} kinds\n`)
   if (nonsense > 0) err.write(`left out, as they are no objects: ${nonsense} items of lists\n`)
   for (const { kind, reason, weakens } of unread)
     err.write(`could not read ${kind}: ${printable(reason)}\n  what is weaker without: ${weakens}\n`)
@@ -156,7 +158,13 @@ const reportText = (
 ): string => {
   const { objects, unread, absent } = read
   if (format === 'json') return `${JSON.stringify({ cluster, objects, sha256, kinds: report.json(), unread, absent })}\n`
-  const failed = unread.map(({ kind }) => kind).join(', ') || 'none'
-  const head = `Redaction of a dump of ${cluster}\n\nObjects           ${objects}\nSHA-256           ${sha256}\nNever asked for   Secrets, ConfigMaps\nCould not be read ${failed}`
-  return `${head}\n\n${report.text()}`
+  const head = table([
+    ['Cluster', cluster],
+    ['Objects', String(objects)],
+    ['SHA-256', sha256],
+    ['Never asked for', 'Secrets, ConfigMaps'],
+    ['Could not be read', unread.map(({ kind }) => kind).join(', ') || 'none'],
+    ['Not served', absent.join(', ') || 'none'],
+  ])
+  return `${head}\n${report.text()}`
 }

@@ -27,7 +27,7 @@ export const plan = (program: Command): void => {
   program
     .command('plan')
     .description('what could be saved, planned offline from a dump of the cluster')
-    .requiredOption('--snapshot <file>', 'a List from: kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json')
+    .requiredOption('--snapshot <file>', 'a List from: quartermaster dump, or kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json')
     .option('--prices <file>', '$/h: {"nodes":{…},"instanceTypes":{…},"spotDiscount":0.6}, or a list {"region",…,"onDemand":{…}}')
     .option('--policy <file>', 'what the evictor may do, such as {"aggressive":true,"nodeGraceSeconds":0}')
     .option('--max-evictions <n>', 'evict at most so many pods')
@@ -35,7 +35,7 @@ export const plan = (program: Command): void => {
     .option('--format <format>', 'text or json', 'text')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains',
+      '\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ quartermaster dump --output snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains',
     )
     .action((options: Options) => {
       process.exitCode = runPlan(options, { out: process.stdout, err: process.stderr, now: Date.now })

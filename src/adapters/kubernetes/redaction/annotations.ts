@@ -15,7 +15,7 @@ type Form = { readonly key: string; readonly form: RegExp; readonly usedFor: str
  * The annotations that some actor or rule reads, and how a value has to look to be kept. A key that ends in `*` is a
  * prefix. Every other annotation is dropped: they are where people and tools put whole configurations and tokens.
  */
-const keptAnnotations: readonly Form[] = [
+export const keptAnnotations: readonly Form[] = [
   { key: 'quartermaster.dev/hourly-price', form: NUMBER, usedFor: 'the cost of a node' },
   { key: 'quartermaster.dev/cordoned-by', form: ACTION, usedFor: 'whose cordon it is' },
   { key: 'quartermaster.dev/removal-disabled', form: BOOLEAN, usedFor: 'marks against eviction' },
@@ -44,7 +44,7 @@ const keptAnnotations: readonly Form[] = [
   { key: 'polaris.fairwinds.com/*', form: BOOLEAN, usedFor: 'suppressed lint findings' },
 ]
 /** A finding that people suppress with a reason: that it is suppressed is kept, the reason is free text and is not. */
-const reasonedPrefixes: readonly string[] = ['ignore-check.kube-linter.io/', 'kube-linter.io/ignore-all']
+export const reasonedPrefixes: readonly string[] = ['ignore-check.kube-linter.io/', 'kube-linter.io/ignore-all']
 
 const exact = new Map(keptAnnotations.filter(({ key }) => !key.endsWith('*')).map(({ key, form }) => [key, form]))
 const prefixes = keptAnnotations.flatMap(({ key, form }) => (key.endsWith('*') ? [{ prefix: key.slice(0, -1), form }] : []))

@@ -10,7 +10,7 @@ const BOOLEAN = /^(?:true|false)$/i
  * The flags of the control plane whose values the CIS benchmark asks for, and which are modes, addresses, durations and
  * names of files. What a file holds is never read.
  */
-const KEPT_FLAGS: ReadonlySet<string> = new Set(
+export const KEPT_FLAGS: ReadonlySet<string> = new Set(
   [
     'anonymous-auth profiling authorization-mode token-auth-file kubelet-https kubelet-client-certificate kubelet-client-key',
     'kubelet-certificate-authority enable-admission-plugins disable-admission-plugins secure-port insecure-port bind-address',
