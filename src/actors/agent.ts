@@ -1,11 +1,19 @@
 import { assign, emit, enqueueActions, setup } from 'xstate'
 import type { AgentEvent, AgentFact } from '../events/agent.ts'
 import { plannedKinds } from '../events/kinds.ts'
+import type { ClusterIdentity } from '../events/provider.ts'
 import { invoked } from '../runtime/intent.ts'
+import type { Migrations } from '../runtime/types.ts'
+import { identityFacts } from './agent/identity-news.ts'
 
 type KindState = { readonly state: 'listing' | 'streaming' | 'stalled'; readonly count: number }
 type Kinds = Readonly<Record<string, KindState>>
-type Context = { readonly cluster: string; readonly kinds: Kinds }
+type Context = {
+  readonly cluster: string
+  readonly kinds: Kinds
+  /** Whose cluster it is, once that was read. */
+  readonly identity?: ClusterIdentity
+}
 
 export type Discovery = {
   readonly available: readonly string[]
@@ -38,6 +46,8 @@ export const agent = setup({
     discover: invoked<Discovery, Record<string, never>>(),
     /** Lasts as long as the state: reflects each kind and reports KindListed, KindStalled, KindRecovered. */
     reflect: invoked<void, { readonly resources: readonly string[] }>(),
+    /** Lasts as long as the state: asks whose cluster this is and reports IdentityRead. */
+    identify: invoked<void, Record<string, never>>(),
   },
   guards: {
     allListed: ({ context, event }) =>
@@ -67,13 +77,18 @@ export const agent = setup({
     waiting: { after: { 5000: 'discovering' } },
     following: {
       initial: 'listing',
-      invoke: {
-        src: 'reflect',
-        input: ({ context }) => ({ resources: Object.keys(context.kinds) }),
-        onError: 'waiting',
-      },
+      invoke: [
+        { src: 'reflect', input: ({ context }) => ({ resources: Object.keys(context.kinds) }), onError: 'waiting' },
+        { src: 'identify', input: {} },
+      ],
       on: {
         'agent.Resync': 'discovering',
+        'agent.IdentityRead': {
+          actions: enqueueActions(({ enqueue, context, event }) => {
+            for (const fact of identityFacts(context.identity, event.identity)) enqueue.emit(fact)
+            enqueue.assign({ identity: event.identity })
+          }),
+        },
         'agent.KindStalled': {
           target: '.stalled',
           actions: [
@@ -132,3 +147,6 @@ export const agent = setup({
 })
 
 const missesKinds = (kinds: Kinds): boolean => Object.keys(kinds).length < plannedKinds.length
+
+/** Version 2 also asks whose cluster it is: what a state of version 1 does not invoke is begun when it is carried over. */
+export const agentMigrations: Migrations = { 1: (state) => state }

@@ -1,16 +1,17 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import { identityInWords } from './identity.ts'
 import { ask, withSession } from './session.ts'
 import { dollars, printable, table } from './table.ts'
 import type { Status } from './up/asks.ts'
 
 const MOST_ACTORS = 30
 
-/** `status`: phase, brake, security, nodes, pods, $/h, actors and their states, missing powers. */
+/** `status`: phase, brake, security, provider, nodes, pods, $/h, actors and their states, missing powers. */
 export const statusCommand = (program: Command): void => {
   program
     .command('status')
-    .description('phase, brake, security, nodes, pods, $/h, actors and their states, missing powers')
+    .description('phase, brake, security, provider, nodes, pods, $/h, actors and their states, missing powers')
     .option('--format <format>', 'text or json', 'text')
     .addHelpText('after', '\nExamples:\n  $ quartermaster status\n  $ quartermaster status --format json | jq .hourlyCost')
     .action(({ format }: { format: string }) =>
@@ -23,15 +24,17 @@ export const statusCommand = (program: Command): void => {
 
 /** The status for people. */
 const statusText = (status: Status): string => {
-  const { actors, missingPowers } = status
+  const { actors, missingPowers, identity } = status
   const listed = actors
     .slice(0, MOST_ACTORS)
     .map(({ type, id, state }) => [`  ${type}/${printable(id)}`, styleText('dim', state)])
   const more = actors.length > MOST_ACTORS ? `  … and ${actors.length - MOST_ACTORS} more (--format json lists all)\n` : ''
   const missing = missingPowers.map(({ actor, power }) => `  ${actor} may not ${power}\n`)
+  const gaps = identity && 'gaps' in identity ? identity.gaps.map((gap) => `  ${printable(gap)}\n`) : []
   return [
     table([...headRows(status)]),
     `\nActors\n${table(listed)}${more}`,
+    gaps.length > 0 ? `\nNot known of the provider\n${gaps.join('')}` : '',
     missing.length > 0 ? `\n${styleText('red', 'Missing powers')}\n${missing.join('')}` : '',
   ].join('')
 }
@@ -43,6 +46,7 @@ export const headRows = (status: Status): readonly (readonly [string, string])[]
   const saving = planned === null || now === 0 ? '' : ` (${Math.round((1 - planned / now) * 100)} % less)`
   return [
     ['Cluster', status.cluster],
+    ['Provider', status.identity ? identityInWords(status.identity) : styleText('dim', 'not read yet')],
     ['Phase', styleText(phaseColour, status.phase)],
     ['Brake', status.brake === 'released' ? 'released' : styleText('red', status.brake)],
     ['Security', status.security],

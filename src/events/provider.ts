@@ -34,10 +34,10 @@ const Identified = z.strictObject({
 })
 
 /** Evidence that contradicts itself, or that could not be read: `reason` says which, and the remedy. */
-const Undecided = z.strictObject({ provider: z.literal('undecided'), clusterId: ClusterId.optional(), reason: z.string() })
+const UndecidedCluster = z.strictObject({ provider: z.literal('undecided'), clusterId: ClusterId.optional(), reason: z.string() })
 
 /** Which cluster this is, and whose. */
-export const ClusterIdentity = z.discriminatedUnion('provider', [Identified, Undecided])
+export const ClusterIdentity = z.discriminatedUnion('provider', [Identified, UndecidedCluster])
 export type ClusterIdentity = z.infer<typeof ClusterIdentity>
 export type IdentifiedCluster = z.infer<typeof Identified>
 
@@ -50,3 +50,8 @@ export type ProviderSettings = {
   /** Whose metadata service is asked: that of the nodes' cloud, that of this cloud in any case, or none and why. */
   readonly metadata: 'nodes' | Cloud | { readonly never: string }
 }
+
+/** What others are told of it. */
+export type IdentityFact =
+  | ({ readonly type: 'agent.ClusterIdentified' } & IdentifiedCluster)
+  | ({ readonly type: 'agent.ClusterUndecided' } & Omit<z.infer<typeof UndecidedCluster>, 'provider'>)

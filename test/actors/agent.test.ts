@@ -2,7 +2,13 @@ import { test } from 'vitest'
 import { born, done, given } from '../../src/runtime/testing/given.ts'
 import { shipped } from '../shipped.ts'
 
-type Event = { readonly type: string; readonly resource?: string; readonly count?: number; readonly reason?: string }
+type Event = {
+  readonly type: string
+  readonly resource?: string
+  readonly count?: number
+  readonly reason?: string
+  readonly identity?: unknown
+}
 const story = (...events: readonly Event[]) => given(shipped('agent'), born({ cluster: 'demo' }), ...events)
 const discovered = done('0.agent.discovering', {
   available: ['nodes', 'pods'],
@@ -16,7 +22,10 @@ test('agent: what it may not read is said by name, the rest is followed', () => 
     .when(discovered)
     .then({
       to: { following: 'listing' },
-      effects: [['reflect', { resources: ['nodes', 'pods'] }]],
+      effects: [
+        ['reflect', { resources: ['nodes', 'pods'] }],
+        ['identify', {}],
+      ],
       emitted: [{ type: 'agent.KindUnavailable', resource: 'daemonsets', reason: 'no power to watch daemonsets' }],
     })
 })
@@ -50,4 +59,19 @@ test('agent: one stalled kind stalls it, and it streams again when all have reco
       to: { following: 'streaming' },
       emitted: [{ type: 'agent.Streaming' }],
     })
+})
+
+test('agent: whose cluster it is is told once, and when it is another’s; gaps alone are no news', () => {
+  const identity = { provider: 'EKS', clusterId: 'u-1', cloud: 'AWS', region: 'us-west-2', gaps: ['name: nothing tells it'] }
+  const read = (now: object) => ({ type: 'agent.IdentityRead', identity: now })
+  story(discovered)
+    .when(read(identity))
+    .then({ to: { following: 'listing' }, emitted: [{ type: 'agent.ClusterIdentified', ...identity }] })
+  story(...whole, read(identity))
+    .when(read({ ...identity, gaps: [] }))
+    .then({ to: { following: 'streaming' }, emitted: [] })
+  const reason = 'one says EKS, the other GKE'
+  story(...whole, read(identity))
+    .when(read({ provider: 'undecided', clusterId: 'u-1', reason }))
+    .then({ to: { following: 'streaming' }, emitted: [{ type: 'agent.ClusterUndecided', clusterId: 'u-1', reason }] })
 })

@@ -46,6 +46,11 @@ const reports = (random: Random) =>
       ].slice(0, 2 + random.below(3))
     : []
 
+const identities = [
+  { provider: 'anywhere', clusterId: 'u-1', id: 'u-1', gaps: [] },
+  { provider: 'undecided', reason: 'one says EKS, the other GKE' },
+]
+
 type Answer = (input: any, random: Random) => Turn
 const nothing: Answer = () => ({ output: null })
 const answers: Readonly<Record<string, Answer>> = {
@@ -59,6 +64,7 @@ const answers: Readonly<Record<string, Answer>> = {
   awaitBrake: () => ({ output: { processes: 1, unanswered: 0, inFlight: 0 } }),
   discover: () => ({ output: { available: ['nodes', 'pods'], unavailable: [] } }),
   reflect: (_, random) => ({ reports: reports(random) }),
+  identify: (_, random) => ({ reports: [{ type: 'agent.IdentityRead', identity: identities[random.below(2)] }] }),
   plan: (_, random) => (random.happens(0.1) ? { error: 'NotReady' } : planned(random)),
   verify: ({ nodes }, random) => {
     const kept = (nodes as readonly string[]).filter(() => random.happens(0.9))

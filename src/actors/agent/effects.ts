@@ -1,7 +1,9 @@
 import { type Kind, plannedKinds } from '../../events/kinds.ts'
-import type { KubernetesReads, KubernetesWrites, Power, ReflectorListener } from '../../ports.ts'
+import type { ProviderSettings } from '../../events/provider.ts'
+import type { KubernetesReads, KubernetesWrites, Power, ProviderReads, ReflectorListener } from '../../ports.ts'
 import type { EffectContext, EffectsOf } from '../../runtime/types.ts'
 import type { agent } from '../agent.ts'
+import { followIdentity } from './identity.ts'
 
 const powersFor = ({ group, resource }: Kind): readonly Power[] => ['list', 'watch'].map((verb) => ({ verb, group, resource }))
 
@@ -23,6 +25,8 @@ export const agentEffects = (
   reads: KubernetesReads,
   kubernetes: Pick<KubernetesWrites, 'missingPowers'>,
   openStore: OpenStore,
+  providers: ProviderReads,
+  settings: ProviderSettings,
 ): EffectsOf<typeof agent> => ({
   discover: {
     reach: 'internal',
@@ -54,6 +58,12 @@ export const agentEffects = (
       const known = plannedKinds.filter(({ resource }) => kinds.includes(resource))
       await Promise.all(known.map((kind) => reflectKind(kind, reads, openStore, context)))
     },
+  },
+  identify: {
+    reach: 'internal',
+    idempotency: 'natural', // it only asks; the same identity read twice is no news
+    timeoutMs: 'activity',
+    run: (_, context) => followIdentity(providers, settings, context),
   },
 })
 

@@ -1,6 +1,7 @@
 import { type JetStreamClient, type JetStreamManager, JSONCodec, type ServiceMsg } from 'nats'
 import { z } from 'zod'
 import { brakeOf, phaseOf } from '../../actors/cluster.ts'
+import type { ClusterIdentity } from '../../events/provider.ts'
 import { subjects } from '../../events/subjects.ts'
 import { stated } from '../../runtime/drafts.ts'
 import type { Host } from '../../runtime/host.ts'
@@ -18,6 +19,8 @@ export type Status = {
   readonly hourlyCost: { readonly now: number; readonly planned: number | null; readonly bound: number | null }
   readonly actors: readonly { readonly type: string; readonly id: string; readonly state: string }[]
   readonly missingPowers: readonly { readonly actor: string; readonly power: string }[]
+  /** Whose cluster it is; null until that was read. */
+  readonly identity: ClusterIdentity | null
   /** Why there is no plan yet, if there is none. */
   readonly waitingFor?: string
 }
@@ -53,8 +56,14 @@ export const statusOf = async (cluster: string, host: Host, planner: PlannerThre
     hourlyCost: { now: figures.hourlyCost, planned: figures.planned ?? null, bound: figures.bound ?? null },
     actors: [...actors.map(({ self, book }) => ({ ...self, state: stated(book()?.state.value) })), ...quarantinedIn(host)],
     missingPowers: missing,
+    identity: identityIn(host),
     ...(figures.waitingFor !== undefined && { waitingFor: figures.waitingFor }),
   }
+}
+
+const identityIn = (host: Host): ClusterIdentity | null => {
+  const agent = host.actors().find(({ self }) => self.type === 'agent')
+  return (agent?.book()?.state.context as { identity?: ClusterIdentity } | undefined)?.identity ?? null
 }
 
 const quarantinedIn = (host: Host): Status['actors'] =>

@@ -1,5 +1,5 @@
 import { agentEffects, agentPowers } from '../../actors/agent/effects.ts'
-import { agent } from '../../actors/agent.ts'
+import { agent, agentMigrations } from '../../actors/agent.ts'
 import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
 import { deleteNode } from '../../actors/controller/delete-node.ts'
@@ -20,13 +20,16 @@ import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
-import type { KubernetesReads, KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
+import type { ProviderSettings } from '../../events/provider.ts'
+import type { KubernetesReads, KubernetesWrites, Planner, Processes, ProviderReads, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 
 export type Ports = {
   readonly kubernetes: KubernetesWrites
   readonly reads: KubernetesReads
   readonly openStore: Parameters<typeof agentEffects>[2]
+  readonly providers: ProviderReads
+  readonly providerSettings: ProviderSettings
   readonly planner: Planner
   readonly processes: Processes
   readonly brakeSwitch: SwitchReads
@@ -39,7 +42,8 @@ const powers = { cluster: clusterPowers, agent: agentPowers, controller: control
 const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
-export const definitions = ({ kubernetes, reads, openStore, planner, processes, brakeSwitch }: Ports): readonly Definition[] => {
+export const definitions = (ports: Ports): readonly Definition[] => {
+  const { kubernetes, reads, openStore, providers, providerSettings, planner, processes, brakeSwitch } = ports
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
     version: 2,
@@ -56,10 +60,11 @@ export const definitions = ({ kubernetes, reads, openStore, planner, processes, 
   }
   const agentDef: ActorDef<typeof agent> = {
     type: 'agent',
-    version: 1,
+    version: 2,
+    migrate: agentMigrations,
     machine: agent,
     events: agentEvents,
-    effects: agentEffects(reads, kubernetes, openStore),
+    effects: agentEffects(reads, kubernetes, openStore, providers, providerSettings),
   }
   const evictorDef: ActorDef<typeof evictor> = {
     type: 'evictor',

@@ -12,9 +12,12 @@ import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
+import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
+import { metadataServices } from '../../adapters/providers/machine.ts'
+import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/ground.ts'
@@ -83,6 +86,11 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     kubernetes,
     reads: kubernetesReads(client, undefined, () => frugal.allowance().page),
     openStore: objects.open,
+    providers: {
+      cluster: clusterFacts(client, new URL(options.access.server).hostname, ownNode()),
+      machine: metadataServices(metadataEndpoints()),
+    },
+    providerSettings: providerSettings(),
     planner,
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),
