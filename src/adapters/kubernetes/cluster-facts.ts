@@ -7,6 +7,9 @@ import { ListPage } from './writes.ts'
 /** So many nodes tell whose they are; more would only tell it again. */
 const NODES = 100
 const strings = z.record(z.string(), z.string()).catch({})
+/** Of a node's labels only those leave that can tell whose it is. */
+const TELLING =
+  /^(eks\.amazonaws\.com|alpha\.eksctl\.io|cloud\.google\.com|kubernetes\.azure\.com|kops\.k8s\.io|node\.openshift\.io|topology\.kubernetes\.io)\//
 const INSTANCE_ID = 'container.googleapis.com/instance_id'
 
 const Node = z.object({
@@ -95,7 +98,8 @@ type Asked = <T>(path: string, schema: z.ZodType<T>, query?: Record<string, stri
 const nodeFacts = (node: z.infer<typeof Node> | undefined): NodeFacts[] => {
   if (!node) return []
   const { name, labels, annotations } = node.metadata
-  return [{ name, labels, providerID: node.spec.providerID, instanceId: annotations[INSTANCE_ID] }]
+  const telling = Object.fromEntries(Object.entries(labels).filter(([label]) => TELLING.test(label)))
+  return [{ name, labels: telling, providerID: node.spec.providerID, instanceId: annotations[INSTANCE_ID] }]
 }
 
 const channelIn = (annotation: string | undefined): string | undefined => {

@@ -10,7 +10,9 @@ const NAMESPACE = '/api/v1/namespaces?fieldSelector=metadata.name%3Dkube-system&
 const NODES = '/api/v1/nodes?limit=100'
 const CNI = '/apis/apps/v1/namespaces/kube-system/daemonsets?fieldSelector=metadata.name%3Daws-node&limit=1'
 const OPENSHIFT = '/apis/config.openshift.io/v1'
-const node = (name: string, more: object = {}) => ({ metadata: { name, labels: { 'kubernetes.io/os': 'linux' }, ...more } })
+const node = (name: string, more: object = {}) => ({
+  metadata: { name, labels: { 'kops.k8s.io/instancegroup': 'a', team: 'secret-project' }, ...more },
+})
 
 /** Answered with this code. */
 const refusal = (code: number) => ({ refusal: code })
@@ -32,13 +34,13 @@ const reading = async (answers: Answers, ownNode?: string) => {
   return { facts, asked: api.asked }
 }
 
-test('cluster facts: a plain cluster tells its id, its version and its nodes', async () => {
+test('cluster facts: a plain cluster tells its id, its version and its nodes, of their labels the telling ones', async () => {
   const { facts } = await reading(plain)
   expect(facts).toEqual({
     clusterId: 'u-1',
     gitVersion: 'v1.34.1',
     host: 'api.example',
-    nodes: [{ name: 'a', labels: { 'kubernetes.io/os': 'linux' }, providerID: undefined, instanceId: undefined }],
+    nodes: [{ name: 'a', labels: { 'kops.k8s.io/instancegroup': 'a' }, providerID: undefined, instanceId: undefined }],
     allNodes: true,
     addonChannel: undefined,
     openshift: undefined,
