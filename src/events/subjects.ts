@@ -33,6 +33,8 @@ export const subjects = (cluster: string) => ({
   objects: (kind: KindSubject): string => `qm.${cluster}.obj.${tokensOf(kind)}${limit(kind)}.>`,
   /** The state of one kind's stream: epoch, state, version, resourceVersion, observedAt, count, hash. */
   meta: (kind: KindSubject): string => `qm.${cluster}.meta.${tokensOf(kind)}${limit(kind)}`,
+  /** Of HISTORY: `changes`, `marks`, and `frame.<id>`. */
+  history: (what: string): string => `qm.${cluster}.hist.${what}`,
   journal: (type: string, id: string): string => `qm.${cluster}.journal.${type}.${token(id)}`,
   command: (type: string, verb: string, id?: string): string =>
     `qm.${cluster}.cmd.${type}.${verb}${id === undefined ? '' : `.${token(id)}`}`,

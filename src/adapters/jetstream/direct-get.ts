@@ -1,4 +1,4 @@
-import { createInbox, ErrorCode, type Msg, type NatsConnection, NatsError } from 'nats'
+import { createInbox, ErrorCode, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats'
 import type { Delivered } from './delivery.ts'
 
 /** What is asked for (ADR-31); `next_by_subj` may have wildcards. */
@@ -12,6 +12,11 @@ export type DirectGet = {
 }
 /** `isWhole`: no message was lost on the way. `pending`: how many follow. */
 export type Answered = { readonly isWhole: boolean; readonly pending: number }
+
+export type Got = Delivered & { readonly headers: MsgHdrs | undefined }
+
+/** When the stream took a message that was got, epoch ms. */
+export const takenAt = ({ headers }: Got): number => Date.parse(headers?.get('Nats-Time-Stamp') ?? '')
 
 const ANSWER_MS = 5_000
 const END_OF_BATCH = 204
@@ -27,7 +32,7 @@ export const directGet = async (
   nc: NatsConnection,
   stream: string,
   request: DirectGet,
-  onMessage: (message: Delivered) => void,
+  onMessage: (message: Got) => void,
 ): Promise<Answered> => {
   const inbox = createInbox()
   const { promise, resolve, reject } = Promise.withResolvers<Answered>()
@@ -41,7 +46,7 @@ export const directGet = async (
         const { seq, previous, subject } = placeOf(message)
         if (end || previous !== before) return resolve({ isWhole: false, pending: 0 })
         before = seq
-        onMessage({ seq, subject, data: message.data })
+        onMessage({ seq, subject, data: message.data, headers: message.headers })
       } catch (thrown) {
         reject(thrown)
       }

@@ -10,14 +10,20 @@ const TURN_MS = 10
 export const lastSequence = async (jsm: JetStreamManager, filters: readonly string[]): Promise<number> =>
   Math.max(0, ...(await Promise.all(filters.map(async (filter) => (await lastOn(jsm, filter))?.seq ?? 0))))
 
-/** A fresh ordered consumer's messages. Ends when the signal aborts; reconnects by itself. */
+/**
+ * A fresh ordered consumer's messages, those after a sequence. Ends when the signal aborts; reconnects by itself.
+ */
 export const consumed = async function* (
   js: JetStreamClient,
   filters: readonly string[],
   signal: AbortSignal,
+  after = 0,
 ): AsyncGenerator<JsMsg> {
   const messages = await asked(OBJECTS, async (): Promise<ConsumerMessages> => {
-    const consumer = await js.consumers.get(OBJECTS, { filterSubjects: [...filters] })
+    const consumer = await js.consumers.get(OBJECTS, {
+      filterSubjects: [...filters],
+      ...(after > 0 && { opt_start_seq: after + 1 }),
+    })
     return consumer.consume({ max_messages: 5_000 })
   })
   const stop = (): void => messages.stop()
