@@ -3,9 +3,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { stated } from '../runtime/drafts.ts'
 import type { Commit } from '../runtime/types.ts'
 import type { Verdict } from '../runtime/verify.ts'
+import { type AtOptions, at } from './journal-at.ts'
 import { ask, type Session, UserError, withSession } from './session.ts'
 import { printable, table } from './table.ts'
-import type { ActorPage, CommitPage, Standing, StandingPage, VerdictPage } from './up/replays.ts'
+import type { ActorPage, CommitPage, VerdictPage } from './up/replays.ts'
 
 /** `journal verify|show|at`: what was decided, and whether the machines of today decide the same. */
 export const journalCommand = (program: Command): void => {
@@ -37,14 +38,16 @@ export const journalCommand = (program: Command): void => {
     .action((actor: string, options: Range) => withSession((session) => show(session, actor, options)))
   journal
     .command('at')
-    .description('print every actor that lived at a time, and its state')
+    .description('print every actor that lived at a time and its state, and the cluster as it was')
     .argument('<time>', 'ISO 8601 (2026-03-01T12:00:00Z), or epoch milliseconds', timeOf)
+    .option('--kind <kinds...>', 'only objects of these kinds, such as nodes pods deployments.apps')
+    .option('--namespace <namespace>', 'only objects of this namespace')
     .addOption(format())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ quartermaster journal at 2026-03-01T12:00:00Z\n  $ quartermaster journal at "$(date -u -d -1hour +%FT%TZ)"',
+      '\nThe cluster is kept for seven days or two gibibytes. With --format json it is a List that "plan --snapshot" takes.\n\nExamples:\n  $ quartermaster journal at 2026-03-01T12:00:00Z\n  $ quartermaster journal at "$(date -u -d -1hour +%FT%TZ)" --kind pods --namespace default\n  $ quartermaster journal at 2026-03-01T12:00:00Z --format json > then.json && quartermaster plan --snapshot then.json',
     )
-    .action((time: number, options: Shown) => withSession((session) => at(session, time, options)))
+    .action((time: number, options: AtOptions) => withSession((session) => at(session, time, options)))
 }
 
 type Shown = { readonly format: 'text' | 'json' }
@@ -162,26 +165,4 @@ export const commitText = ({ n, ts, ev, to, who, fx, done, tset, tdel, em }: Com
         `        ${styleText('green', printable(fact))} ${styleText('dim', plain(data))}`,
     ),
   ].join('\n')
-}
-
-const at = async (session: Session, time: number, { format }: Shown): Promise<void> => {
-  const standing: Standing[] = []
-  for await (const { actors } of pages<StandingPage>(session, { at: time })) standing.push(...actors)
-  if (format === 'json') process.stdout.write(standing.map((each) => `${JSON.stringify(each)}\n`).join(''))
-  else
-    process.stdout.write(standing.length === 0 ? `No actor lived at ${new Date(time).toISOString()}.\n` : standingText(standing))
-  process.exitCode = standing.length === 0 ? 1 : 0
-}
-
-const standingText = (standing: readonly Standing[]): string => {
-  const head = ['ACTOR', 'COMMIT', 'SINCE', 'STATE'].map((title) => styleText('bold', title))
-  return table([
-    head,
-    ...standing.map(({ actor, n, value, since }) => [
-      printable(actor),
-      n,
-      new Date(since).toISOString(),
-      printable(stated(value)),
-    ]),
-  ])
 }

@@ -2,6 +2,7 @@ import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats'
 import { objectArchive } from '../../adapters/jetstream/archive.ts'
 import { jetstreamJournal } from '../../adapters/jetstream/journal.ts'
 import { refuseNewJournal } from '../../adapters/jetstream/journal-gone.ts'
+import { ensureHistoryStream } from '../../adapters/jetstream/objects-history-stream.ts'
 import { ensureObjectsStream } from '../../adapters/jetstream/objects-stream.ts'
 import { roomIn, storeBytesOf } from '../../adapters/jetstream/room.ts'
 import { kvSnapshots } from '../../adapters/jetstream/snapshots.ts'
@@ -34,6 +35,7 @@ export const openStorage = async (nc: NatsConnection, cluster: string, mayBeginA
   const room = roomIn(storeBytes)
   const jsm = await ensureStreams(nc, cluster, undefined, { storeBytes })
   await ensureObjectsStream(jsm, cluster, 1)
+  await ensureHistoryStream(jsm, cluster, 1, room.history)
   const js = nc.jetstream()
   return {
     js,

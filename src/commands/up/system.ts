@@ -6,6 +6,7 @@ import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
 import { publishMachines } from '../../adapters/jetstream/machines.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
+import { recordHistory } from '../../adapters/jetstream/objects-history.ts'
 import { observedObjects } from '../../adapters/jetstream/objects-observed.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
 import { reach } from '../../adapters/jetstream/reach.ts'
@@ -140,7 +141,9 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   })
   await host.ready
   const projecting = project(cluster, journal, jetstreamEvents(js, jsm, cluster), systemClock, log, life.signal)
-  const past = openPast({ nc, jsm, cluster, journal, archive, definitions: known, machines, log })
+  const newId = (): string => randomUUID().slice(0, 8)
+  const recorder = recordHistory({ nc, js, jsm, cluster, log, newId }, life.signal)
+  const past = openPast({ nc, jsm, cluster, journal, archive, definitions: known, machines, recorder, log })
   const asks = await serveAsks({ nc, js, jsm, cluster, archive, host, planner, more: past.answers })
   return {
     nc,
@@ -155,7 +158,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       await processes
         .withdraw(own)
         .catch((error: Error) => log.debug({ err: error.message }, 'this process is forgotten by itself'))
-      await Promise.race([projecting, new Promise((resolve) => setTimeout(resolve, 1_000))])
+      await Promise.race([Promise.all([projecting, recorder.ended]), new Promise((resolve) => setTimeout(resolve, 1_000))])
       await planner.stop()
       await client.close()
       await nc.close()
