@@ -39,8 +39,8 @@ export const processMetrics = (
   const startedAt = Date.now() / 1_000 - process.uptime()
   one('process_start_time_seconds', 'When the process started, epoch.', () => startedAt)
   one('process_resident_memory_bytes', 'Memory of the process, all threads.', () => memoryNow().resident)
-  one('nodejs_heap_size_used_bytes', 'Heap in use by the main thread.', () => memoryNow().heapUsed)
-  one('nodejs_heap_size_limit_bytes', 'Heap that the main thread may use before V8 gives up.', () => memoryNow().heapLimit)
+  one('quartermaster_heap_used_bytes', 'Old generation of the main thread`s heap.', () => memoryNow().heapUsed)
+  one('quartermaster_heap_limit_bytes', 'What it may use before V8 gives up.', () => memoryNow().heapLimit)
   metrics.gauge(
     { name: 'quartermaster_container_memory_limit_bytes', help: 'Memory that the container may use; absent without a limit.' },
     () => {

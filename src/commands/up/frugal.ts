@@ -34,7 +34,7 @@ const MIB = 2 ** 20
 const mebibytes = (bytes: number | undefined): number | undefined => bytes && Math.round(bytes / MIB)
 
 /** Near the end of its memory the process keeps less at a time. Nothing is dropped that is not stored elsewhere. */
-export const startFrugal = (log: Log): Frugal => {
+export const startFrugal = (log: Log, looking: Parameters<typeof watchMemory>[1] = {}): Frugal => {
   const governed = new Set<{ keep(residents: number): void }>()
   const changed = (pressure: Pressure, { resident, containerLimit, heapUsed, heapLimit }: Memory): void => {
     for (const host of governed) host.keep(allowances[pressure].residents)
@@ -49,7 +49,7 @@ export const startFrugal = (log: Log): Frugal => {
     if (pressure === 'none') log.info(seen, 'there is memory to spare again')
     else log.warn(seen, 'memory is short: lists and queues are kept smaller; give the container more if it lasts')
   }
-  const watch = watchMemory(changed)
+  const watch = watchMemory(changed, looking)
   return {
     pressure: watch.pressure,
     allowance: () => allowances[watch.pressure()],
