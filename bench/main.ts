@@ -5,6 +5,7 @@ import type { Figure } from './figures.ts'
 const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<readonly Figure[]> }>>> = {
   runtime: () => import('./runtime.ts'),
   size: () => import('./size.ts'),
+  metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
   start: () => import('./start.ts'),
 }

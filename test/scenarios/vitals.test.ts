@@ -35,7 +35,7 @@ test('vitals: up with --metrics says that it is ready and alive, and counts what
       const { nodes, pods } = await up.status()
       expect([value('agent_objects', { kind: 'nodes' }), value('agent_objects', { kind: 'pods' })]).toEqual([nodes, pods])
       expect(value('commands_total', { actor: 'cluster', outcome: 'accepted' })).toBeGreaterThanOrEqual(2)
-      expect(value('commit_duration_seconds_count', { actor: 'evictor' })).toBeGreaterThanOrEqual(2)
+      expect(value('commits_total', { actor: 'evictor' })).toBeGreaterThanOrEqual(2)
       expect(value('effect_attempts_total', { actor: 'evictor', effect: 'plan' })).toBeGreaterThanOrEqual(1)
       expect(value('kubernetes_request_duration_seconds_count', { verb: 'list', code: '200' })).toBeGreaterThanOrEqual(6)
       expect(value('plan_bound_gap_ratio')).toBeGreaterThanOrEqual(0)

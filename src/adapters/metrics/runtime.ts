@@ -2,13 +2,14 @@ import type { Census } from '../../runtime/census.ts'
 import type { Meter } from '../../runtime/meter.ts'
 import { type Metrics, SHORT } from './registry.ts'
 
-/** Counts what the runtime does. Series are looked up once per actor type or effect: this runs for every commit. */
+type Outcomes = Record<'accepted' | 'refused' | 'duplicate' | 'fenced', number>
+
+/** Counts what the runtime does. What happens for every commit is counted in plain numbers, which a scrape reads. */
 export const runtimeMeter = (metrics: Metrics): Meter => {
-  const commits = metrics.histogram(
+  const durations = metrics.histogram(
     {
       name: 'quartermaster_commit_duration_seconds',
-      help: 'From the append of a commit to its acknowledgement by the journal; the count is the number of commits.',
-      labels: ['actor'],
+      help: 'From the append of a commit to its acknowledgement by the journal.',
     },
     SHORT,
   )
@@ -17,11 +18,27 @@ export const runtimeMeter = (metrics: Metrics): Meter => {
     help: 'Actors closed because another owner wrote to their journal first.',
     labels: ['actor'],
   })
-  const commands = metrics.counter({
-    name: 'quartermaster_commands_total',
-    help: 'Commands by what became of them: accepted, refused, duplicate or fenced. Messages between actors are not counted.',
-    labels: ['actor', 'outcome'],
-  })
+  const committed = new Map<string, number>()
+  metrics.total({ name: 'quartermaster_commits_total', help: 'Commits that this process wrote.', labels: ['actor'] }, () =>
+    [...committed].map(([actor, count]) => [{ actor }, count] as const),
+  )
+  const decided = new Map<string, Outcomes>()
+  metrics.total(
+    {
+      name: 'quartermaster_commands_total',
+      help: 'Commands by what became of them: accepted, refused, duplicate or fenced. Messages between actors are not counted.',
+      labels: ['actor', 'outcome'],
+    },
+    () =>
+      [...decided].flatMap(([actor, outcomes]) =>
+        Object.entries(outcomes).map(([outcome, count]) => [{ actor, outcome }, count] as const),
+      ),
+  )
+  const outcomesOf = (actor: string): Outcomes => {
+    const known = decided.get(actor) ?? { accepted: 0, refused: 0, duplicate: 0, fenced: 0 }
+    decided.set(actor, known)
+    return known
+  }
   const attempts = metrics.counter({
     name: 'quartermaster_effect_attempts_total',
     help: 'Attempts of effects; one that has failed may be tried again.',
@@ -32,17 +49,14 @@ export const runtimeMeter = (metrics: Metrics): Meter => {
     help: 'Attempts of effects that failed, by the class of the error.',
     labels: ['actor', 'effect', 'error'],
   })
-  const series = new Map<string, { observe(seconds: number): void }>()
-  const commitsOf = (actor: string) => {
-    const known = series.get(actor) ?? commits.labels(actor)
-    series.set(actor, known)
-    return known
-  }
   return {
-    committed: ({ type }, _, ms) => commitsOf(type).observe(ms / 1_000),
+    committed: ({ type }, _, ms) => {
+      committed.set(type, (committed.get(type) ?? 0) + 1)
+      durations.observe(ms / 1_000)
+    },
     fenced: ({ type }) => fences.inc({ actor: type }),
     decided: ({ type, verb }, outcome) => {
-      if (!verb.startsWith('$')) commands.inc({ actor: type, outcome: outcome.ok ? 'accepted' : outcome.why })
+      if (!verb.startsWith('$')) outcomesOf(type)[outcome.ok ? 'accepted' : outcome.why] += 1
     },
     attempted: ({ type }, effect) => {
       attempts.inc({ actor: type, effect })

@@ -66,8 +66,8 @@ const scraped = async (): Promise<ReadonlyMap<string, Family>> => {
 test('metrics: a scrape can be read back, with the values that were told', async () => {
   const seen = await scraped()
   const values = {
-    commits: sampled(seen, 'quartermaster_commit_duration_seconds_count', { actor: 'drain-node' }),
-    fast: sampled(seen, 'quartermaster_commit_duration_seconds_bucket', { actor: 'drain-node', le: '0.005' }),
+    commits: sampled(seen, 'quartermaster_commits_total', { actor: 'drain-node' }),
+    fast: sampled(seen, 'quartermaster_commit_duration_seconds_bucket', { le: '0.005' }),
     fences: sampled(seen, 'quartermaster_fences_total', { actor: 'drain-node' }),
     accepted: sampled(seen, 'quartermaster_commands_total', { actor: 'controller', outcome: 'accepted' }),
     duplicate: sampled(seen, 'quartermaster_commands_total', { actor: 'controller', outcome: 'duplicate' }),
@@ -167,7 +167,7 @@ const faults = ({ name, help, type, samples }: Family): readonly string[] => {
     tokens.some((token) => units.test(token)) && 'no base unit, or one cut short',
     tokens.some((token) => ['counter', 'gauge', 'histogram', 'summary', 'untyped'].includes(token)) && 'the type in its name',
     !/^[a-z][a-z0-9_]*$/.test(name) && 'other than lower case and _',
-    !/^(quartermaster|process|nodejs)_/.test(name) && 'a foreign prefix',
+    !/^(quartermaster|process)_/.test(name) && 'a foreign prefix',
     ...[...labels].filter((label) => !known.has(label)).map((label) => `the label ${label}, which may be without bounds`),
   ].filter((fault): fault is string => typeof fault === 'string')
 }
