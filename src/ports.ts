@@ -14,6 +14,8 @@ export type Power = {
   readonly group: string
   readonly resource: string
   readonly subresource?: string
+  /** Only there; without it, in all namespaces. */
+  readonly namespace?: string
 }
 
 /** What is asked of Kubernetes to change it. Each method is one request, and safe to repeat because of the UID. */
@@ -125,10 +127,28 @@ export type ProviderReads = {
   machine(cloud: Cloud, signal?: AbortSignal): Promise<MachineFacts>
 }
 
+/**
+ * Why a kind can't be read: the API serves none; at versions that we don't know; not to us; or its server is away, so
+ * that nothing can be said about it.
+ */
+type Unreadable = 'absent' | 'unreadable' | 'forbidden' | 'unknown'
+export type Finding =
+  | { readonly kind: Kind; readonly is: 'served'; readonly version: string }
+  | { readonly kind: Kind; readonly is: Unreadable; readonly reason: string }
+export type KubernetesDiscovery = {
+  /** Which of the kinds can be read now, in their order. @throws Unavailable, Refused */
+  discover(kinds: readonly Kind[], signal?: AbortSignal): Promise<readonly Finding[]>
+}
+
 /** Where the reading of one kind stands: the watermark in OBJECTS. */
 export type KindMeta = {
   readonly epoch: string
-  readonly state: 'listing' | 'streaming' | 'stalled'
+  /** `unavailable`: the kind can't be read, for the reason; what is there is as old as `observedAt`. */
+  readonly state: 'listing' | 'streaming' | 'stalled' | 'unavailable'
+  readonly reason?: string | undefined
+  /** What its records are made of: the version of the group they were read at, and the form they were written in. */
+  readonly version?: string | undefined
+  readonly form?: number | undefined
   readonly resourceVersion: string
   /** Epoch milliseconds of the last word from the API: change, bookmark or list. */
   readonly observedAt: number

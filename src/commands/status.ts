@@ -24,7 +24,7 @@ export const statusCommand = (program: Command): void => {
 
 /** The status for people. */
 const statusText = (status: Status): string => {
-  const { actors, missingPowers, identity } = status
+  const { actors, kinds, missingPowers, identity } = status
   const listed = actors
     .slice(0, MOST_ACTORS)
     .map(({ type, id, state }) => [`  ${type}/${printable(id)}`, styleText('dim', state)])
@@ -33,10 +33,28 @@ const statusText = (status: Status): string => {
   const gaps = identity && 'gaps' in identity ? identity.gaps.map((gap) => `  ${printable(gap)}\n`) : []
   return [
     table([...headRows(status)]),
+    `\nKinds\n${kindsText(kinds)}`,
     `\nActors\n${table(listed)}${more}`,
     gaps.length > 0 ? `\nNot known of the provider\n${gaps.join('')}` : '',
     missing.length > 0 ? `\n${styleText('red', 'Missing powers')}\n${missing.join('')}` : '',
   ].join('')
+}
+
+/** Those that are well by name alone, those that are not with the reason. */
+const kindsText = (kinds: Status['kinds']): string => {
+  const named = (of: readonly { readonly name: string }[]): string => of.map(({ name }) => printable(name)).join(', ')
+  const rows = (['streaming', 'listing'] as const).map((state) => [state, named(kinds.filter((kind) => kind.state === state))])
+  const absent = kinds.filter((kind) => kind.state === 'unavailable' && kind.why === 'absent')
+  const troubled = kinds.flatMap((kind) => {
+    if (kind.state === 'stalled') return [['stalled', `${printable(kind.name)}: ${printable(kind.reason)}`]]
+    if (kind.state !== 'unavailable' || kind.why === 'absent') return []
+    return [[kind.why, `${printable(kind.name)}: ${printable(kind.reason)}`]]
+  })
+  return table(
+    [...rows, ...troubled.map(([what = '', text = '']) => [styleText('red', what), text]), ['not installed', named(absent)]]
+      .filter(([, text]) => text !== '')
+      .map(([what = '', text = '']) => [`  ${what}`, text]),
+  )
 }
 
 /** The lines that `up` shows too. */

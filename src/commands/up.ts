@@ -104,7 +104,7 @@ const up = async (options: Options): Promise<void> => {
   announce(nats, world, options.cluster, vitals?.url)
   followEvents(system, options.cluster, (event, fact) => {
     if (summary) summary.add(event)
-    else log.info({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
+    else log[levelOf(fact, event.data)]({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
   })
   await withOperator(nats, (nc) => connectFirst({ nc, host: system.host }, options.cluster))
   const signal = await interrupted()
@@ -190,6 +190,10 @@ const announce = ({ url, seedFile }: Nats, { name }: World, cluster: string, vit
   )
 }
 
+/** What is not served is no trouble; what is refused is one that somebody can mend. */
+const levelOf = (fact: string, data: Readonly<Record<string, unknown>>): 'info' | 'warn' =>
+  fact === 'agent.KindUnavailable' && data['why'] !== 'absent' ? 'warn' : 'info'
+
 /** A log line's message: the fact in words where words say more. */
 const sentenceOf = (fact: string, data: Readonly<Record<string, unknown>>, startedAt: number): string => {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
@@ -197,6 +201,11 @@ const sentenceOf = (fact: string, data: Readonly<Record<string, unknown>>, start
     const { nodes, pods } = data['counts'] as { nodes: number; pods: number }
     return `observing ${nodes.toLocaleString('en-US')} nodes and ${pods.toLocaleString('en-US')} pods, ${seconds} s after the start`
   }
+  if (fact === 'agent.KindsAbsent') {
+    const { length } = data['resources'] as readonly string[]
+    return `${length} kinds are not served here, so not watched: "quartermaster status" names them`
+  }
+  if (fact === 'agent.KindUnavailable') return `${data['resource']} can't be read: ${data['reason']}`
   if (fact === 'evictor.PlanMade')
     return `automation would go from ${data['nodes']} nodes at ${dollars(Number(data['hourlyCost']))} to ${data['nodesAfter']} at ${dollars(Number(data['hourlyCostAfter']))}`
   return fact

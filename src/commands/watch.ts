@@ -32,7 +32,7 @@ const lineOf = (event: CloudEvent, format: string): string => (format === 'json'
 /** One event in one line: time, fact, and its fields in the order they were written. */
 export const eventLine = (event: CloudEvent): string => {
   const fact = factOf(event)
-  const bad = /Failed|Refused|Missing|Parked|Aborted|Stalled/.test(fact)
+  const bad = /Failed|Refused|Missing|Parked|Aborted|Stalled|Unavailable/.test(fact)
   const time = styleText('dim', event.time.slice(11, 23))
   return `${time} ${styleText(bad ? 'red' : 'cyan', fact.padEnd(30))} ${Object.entries(event.data).map(fieldOf).join(' ')}`
 }

@@ -90,6 +90,15 @@ export const plannedKinds: readonly Kind<PlannedObject>[] = [
   slim('poddisruptionbudgets.policy', ['v1'], 'PodDisruptionBudget', PodDisruptionBudget),
 ]
 
+/**
+ * What a record is made of an object: raised when slim shapes or redaction change that, so that records of an earlier
+ * release are written anew once.
+ */
+export const RECORD_FORM = 1
+
+/** What has to be allowed for a kind to be read. */
+export const verbsToRead = ({ reading }: Kind): readonly string[] => (reading === 'polled' ? ['list'] : ['list', 'watch'])
+
 const Counted = z.object({
   metadata: z.object({ ownerReferences: z.array(z.object({ controller: z.boolean().optional() })).optional() }),
   spec: z.object({ replicas: z.number().nullish() }).optional(),
@@ -175,7 +184,7 @@ const configMapsOf = (namespace: string): Kind => ({
   namespace,
 })
 
-type KindOptions = {
+export type KindOptions = {
   /** Of these namespaces the ConfigMaps are read; by default of none, because anything may be in them. */
   readonly configMapNamespaces?: readonly string[]
   /** Whether owned ReplicaSets without replicas are kept. */

@@ -25,6 +25,7 @@ const memory = () => {
     waiting: () => 2,
     malformedCount: () => 4,
     flush: async () => {},
+    unavailable: async () => say('unavailable')(),
     close: async () => say('close')(),
     listing: say('listing'),
     page: () => new Promise((resolve) => pages.push(resolve)),
@@ -50,7 +51,7 @@ const memory = () => {
 
 test('observed: everything reaches the store, and says how far the reading is', async () => {
   const { observed, said, lists, pass, reading } = memory()
-  const store = await observed.open(pods)
+  const store = await observed.open({ kind: pods, version: 'v1' })
   expect(reading()).toMatchObject({ kind: 'pods', state: 'listing' })
   await store.listing()
   pass(250)
@@ -67,7 +68,7 @@ test('observed: everything reaches the store, and says how far the reading is', 
 
 test('observed: a stall counts once however often it is said, and keeps its reason', async () => {
   const { observed, reading } = memory()
-  const store = await observed.open(pods)
+  const store = await observed.open({ kind: pods, version: 'v1' })
   await store.stalled('503')
   await store.stalled('504')
   expect(reading()).toMatchObject({ state: 'stalled', reason: '504', stalls: 1 })
@@ -78,7 +79,7 @@ test('observed: a stall counts once however often it is said, and keeps its reas
 
 test('observed: what the reader waits for is told apart from silence, and added up', async () => {
   const { observed, pages, pass, reading } = memory()
-  const store = await observed.open(pods)
+  const store = await observed.open({ kind: pods, version: 'v1' })
   const told = store.page([pod])
   pass(400)
   expect(reading()).toMatchObject({ held: 1, heldMs: 0, heardAt: 1_000 })
@@ -89,11 +90,11 @@ test('observed: what the reader waits for is told apart from silence, and added 
 
 test('observed: what was counted outlives the store', async () => {
   const { observed, reading } = memory()
-  const first = await observed.open(pods)
+  const first = await observed.open({ kind: pods, version: 'v1' })
   await first.changed({ type: 'ADDED', object: pod }, '2')
   await first.close()
   expect(reading()).toMatchObject({ state: 'closed', store: undefined, malformed: 4 })
-  const second = await observed.open(pods)
+  const second = await observed.open({ kind: pods, version: 'v1' })
   await second.changed({ type: 'ADDED', object: pod }, '3')
   expect(observed.readings()).toHaveLength(1)
   expect(reading()).toMatchObject({ state: 'streaming', events: { ADDED: 2 }, malformed: 4 })
@@ -102,6 +103,6 @@ test('observed: what was counted outlives the store', async () => {
 test('observed: a store that does not open is not read', async () => {
   const { observed, objects, reading } = memory()
   Object.assign(objects, { open: () => Promise.reject(new Superseded('another agent')) })
-  await expect(observed.open(pods)).rejects.toThrow('another agent')
+  await expect(observed.open({ kind: pods, version: 'v1' })).rejects.toThrow('another agent')
   expect(reading()?.state).toBe('closed')
 })

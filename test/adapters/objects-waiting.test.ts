@@ -31,7 +31,7 @@ const pod = (name: string, resourceVersion: string, creationTimestamp?: string):
 
 /** A store that has listed nothing, and changes to it. */
 const opened = async (options: ObjectStoreOptions): Promise<KindStore> => {
-  const store = await objectStore(js, jsm, CLUSTER, 'a', { metaMs: 60_000, ...options }).open(pods)
+  const store = await objectStore(js, jsm, CLUSTER, 'a', { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
   await store.listing()
   await store.listed('1')
   await store.flush()

@@ -36,7 +36,7 @@ const pod = (name: string, resourceVersion: string, uid = `uid-${name}`): Pod =>
 })
 const subject = (name: string): string => subjects(CLUSTER).object(pods, 'default', name)
 const open = (epoch: string, options: ObjectStoreOptions = {}): Promise<KindStore> =>
-  objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open(pods)
+  objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
 const listed = async (store: KindStore, version: string, pods: readonly Pod[]): Promise<void> => {
   await store.listing()
   await store.page(pods)
@@ -186,7 +186,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
           }
         : Reflect.get(target, key),
   })
-  const store = await objectStore(forgetful, jsm, CLUSTER, 'one').open(pods)
+  const store = await objectStore(forgetful, jsm, CLUSTER, 'one').open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   expect(landed.toSorted()).toEqual([subject('a'), subject('b')])
   expect(store.meta().count).toBe(2)
@@ -195,7 +195,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
 
 test('objects: waits for a frozen server, and the newest version of each object wins', async () => {
   const impatient = nats.nc.jetstream({ timeout: 200 })
-  const store = await objectStore(impatient, jsm, CLUSTER, 'one', { publishMs: 200 }).open(pods)
+  const store = await objectStore(impatient, jsm, CLUSTER, 'one', { publishMs: 200 }).open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1')])
   nats.freeze()
   for (let version = 11; version < 60; version++)
@@ -209,7 +209,7 @@ test('objects: waits for a frozen server, and the newest version of each object 
 })
 
 test('objects: writer and reader go on after the server was killed', async () => {
-  const store = await objectStore(js, jsm, CLUSTER, 'one', { publishMs: 200 }).open(pods)
+  const store = await objectStore(js, jsm, CLUSTER, 'one', { publishMs: 200 }).open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   await using reader = reading()
   await eventually(() => expect(reader.isReady()).toBe(true))

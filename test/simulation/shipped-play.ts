@@ -39,10 +39,10 @@ const pods = (random: Random, node: string, most: number) =>
 const reports = (random: Random) =>
   random.happens(0.8)
     ? [
-        { type: 'agent.KindListed', resource: 'nodes', count: 6 },
-        { type: 'agent.KindListed', resource: 'pods', count: 20 },
-        { type: 'agent.KindStalled', resource: 'pods', reason: 'no answer' },
-        { type: 'agent.KindRecovered', resource: 'pods' },
+        { type: 'agent.KindsChanged', kinds: { nodes: { state: 'streaming', version: 'v1', count: 6 } } },
+        { type: 'agent.KindsChanged', kinds: { pods: { state: 'streaming', version: 'v1', count: 20 } } },
+        { type: 'agent.KindsChanged', kinds: { pods: { state: 'stalled', version: 'v1', reason: 'no answer' } } },
+        { type: 'agent.KindsChanged', kinds: { pods: { state: 'streaming', version: 'v1', count: 20 } } },
       ].slice(0, 2 + random.below(3))
     : []
 
@@ -62,7 +62,7 @@ const answers: Readonly<Record<string, Answer>> = {
     ],
   }),
   awaitBrake: () => ({ output: { processes: 1, unanswered: 0, inFlight: 0 } }),
-  discover: () => ({ output: { available: ['nodes', 'pods'], unavailable: [] } }),
+  discover: () => ({ output: { served: { nodes: 'v1', pods: 'v1' }, unavailable: {} } }),
   reflect: (_, random) => ({ reports: reports(random) }),
   identify: (_, random) => ({ reports: [{ type: 'agent.IdentityRead', identity: identities[random.below(2)] }] }),
   plan: (_, random) => (random.happens(0.1) ? { error: 'NotReady' } : planned(random)),

@@ -20,12 +20,16 @@ export type Contents = {
 const RECORD_BYTES = 900 * 1024
 const TOMBSTONE = { uid: undefined, resourceVersion: '', payload: new Uint8Array(0) }
 
+/** @param isOfNow whether what is held was read at the version, and written in the form, of what is kept from now on */
 export const kindContents = (
   cluster: string,
   kind: Kind,
   writer: Pick<ObjectsWriter, 'put' | 'wanted'>,
   subjectsHeld: () => Iterable<string>,
+  isOfNow: boolean,
 ): Contents => {
+  /** Records of another version or form: one resourceVersion then stands for something else. */
+  const outdated = new Set(isOfNow ? [] : subjectsHeld())
   let unlisted = new Set<string>()
   const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
     subjects(cluster).object(kind, namespace, name)
@@ -48,7 +52,7 @@ export const kindContents = (
       const subject = subjectOf(object)
       unlisted.delete(subject)
       const held = writer.wanted(subject)
-      if (held?.uid === uid && held.resourceVersion === resourceVersion) return true
+      if (held?.uid === uid && held.resourceVersion === resourceVersion && !outdated.delete(subject)) return true
       const payload = Buffer.from(JSON.stringify(object))
       if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload, news })
       else bury(subject, news) // an old version in its place would be a lie

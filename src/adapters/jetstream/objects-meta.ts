@@ -3,7 +3,7 @@ import type { Fenced } from './fenced.ts'
 import type { ObjectsSum } from './objects-sum.ts'
 import type { ObjectsWriter } from './objects-writer.ts'
 
-export type Place = Pick<KindMeta, 'state' | 'resourceVersion' | 'observedAt'>
+export type Place = Pick<KindMeta, 'state' | 'reason' | 'version' | 'form' | 'resourceVersion' | 'observedAt'>
 
 export type MetaWriter = {
   now(): KindMeta

@@ -41,11 +41,11 @@ export const observedObjects = (
   }
   return {
     readings: () => [...readings.values()],
-    open: async (kind, signal) => {
-      const reading = readingOf(kind.name)
+    open: async (served, signal) => {
+      const reading = readingOf(served.kind.name)
       Object.assign(reading, { state: 'opening', heardAt: monotonic(), held: 0 })
       try {
-        const store = await objects.open(kind, signal)
+        const store = await objects.open(served, signal)
         Object.assign(reading, { state: store.meta().state, heardAt: monotonic(), store })
         return observed(store, reading, onListed, monotonic)
       } catch (error) {

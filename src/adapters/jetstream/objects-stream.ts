@@ -11,7 +11,10 @@ export const DELETED = 'Qm-Deleted'
 
 const Meta = z.object({
   epoch: z.string(),
-  state: z.enum(['listing', 'streaming', 'stalled']),
+  state: z.enum(['listing', 'streaming', 'stalled', 'unavailable']),
+  reason: z.string().optional(),
+  version: z.string().optional(),
+  form: z.number().optional(),
   resourceVersion: z.string(),
   observedAt: z.number(),
   count: z.number(),

@@ -1,8 +1,8 @@
 import type { JetStreamClient, JetStreamManager } from 'nats'
-import type { Kind } from '../../events/kinds.ts'
+import { type Kind, RECORD_FORM } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
-import type { Change, KindMeta, ReflectorListener } from '../../ports.ts'
+import type { Change, KindMeta, ReflectorListener, Served } from '../../ports.ts'
 import { fenced, type Room, room } from './fenced.ts'
 import { kindContents } from './objects-contents.ts'
 import { type Found, readBack } from './objects-found.ts'
@@ -12,7 +12,7 @@ import { purgeTombstones } from './objects-tombstones.ts'
 import { type News, objectsWriter, type Slot } from './objects-writer.ts'
 
 export type ObjectStoreOptions = {
-  /** Between two meta records at most, ms. */
+  /** Between two meta records at most, ms; by default 5 s for the kinds that decisions are made on, 30 s for the others. */
   readonly metaMs?: number
   /** How long a tombstone stays, ms. */
   readonly tombstoneMs?: number
@@ -44,6 +44,12 @@ export type KindStore = ReflectorListener & {
   /** Comes back when all that was told before is stored, with a meta record that says so. @throws as `lost` */
   flush(): Promise<void>
   /**
+   * Tells readers that the kind can't be read; comes back when it is stored. What is known stays: it is the last truth,
+   * and the kind may come back. Unless its objects are gone with it (a deleted CRD takes its objects along).
+   * @param isGone whether every record is buried
+   */
+  unavailable(reason: string, isGone: boolean): Promise<void>
+  /**
    * Stops timers and writes, and waits for those in flight, so that none lands under the next to open. What is not
    * stored yet is not missed: the watermark is before it.
    */
@@ -51,8 +57,12 @@ export type KindStore = ReflectorListener & {
 }
 
 export type ObjectStore = {
-  /** Reads back what OBJECTS holds of the kind and claims it. @throws Superseded if another agent claims it meanwhile */
-  open(kind: Kind, signal?: AbortSignal): Promise<KindStore>
+  /**
+   * Reads back what OBJECTS holds of the kind and claims it. Records that were read at another version, or written in
+   * another form, are all written anew by the list that then comes first.
+   * @throws Superseded if another agent claims it meanwhile
+   */
+  open(served: Served, signal?: AbortSignal): Promise<KindStore>
 }
 
 /** Acknowledgements awaited at a time, over all kinds: more only fills the server's queue, which drops. */
@@ -73,9 +83,9 @@ export const objectStore = (
 ): ObjectStore => {
   const shared = room(WINDOW)
   return {
-    open: async (kind, signal) => {
+    open: async ({ kind, version }, signal) => {
       const found = await readBack(js, jsm, cluster, kind, signal ?? new AbortController().signal)
-      const store = kindStore({ js, jsm, cluster, epoch, kind, shared, options }, found)
+      const store = kindStore({ js, jsm, cluster, epoch, kind, version, shared, options }, found)
       // The claim: from here on an older agent's meta records conflict, and it stops.
       await store.flush()
       return store
@@ -89,18 +99,20 @@ type Storing = {
   readonly cluster: string
   readonly epoch: string
   readonly kind: Kind
+  readonly version: string
   readonly shared: Room
   readonly options: ObjectStoreOptions
 }
 
 const kindStore = (given: Storing, found: Found): KindStore => {
-  const { cluster, jsm, kind, options } = given
-  const { metaMs = 5_000, tombstoneMs = 3_600_000, now = Date.now, mostWaiting = () => WAITING } = options
+  const { cluster, jsm, kind, version, options } = given
+  const { metaMs = kind.news === 'fresh' ? 5_000 : 30_000, tombstoneMs = 3_600_000 } = options
+  const { now = Date.now, mostWaiting = () => WAITING } = options
   const lost = new AbortController()
   const ended = new AbortController()
   const { writer, meta, tombstones, fence } = storing(given, found, ended.signal, (error) => fail(error), now)
-  const contents = kindContents(cluster, kind, writer, () => found.slots.keys())
-  const watermark = (found.isWhole && found.meta?.resourceVersion) || undefined
+  const contents = kindContents(cluster, kind, writer, () => found.slots.keys(), isOfNow(found, version))
+  const watermark = resumable(found, version) || undefined
   let malformed = 0
 
   const close = (): Promise<void> => {
@@ -122,7 +134,7 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     lost.signal.throwIfAborted()
     meta.advance(next)
   }
-  const heard = (next: Partial<Place>): void => advance({ observedAt: now(), ...next })
+  const heard = (next: Partial<Place>): void => advance({ observedAt: now(), reason: undefined, ...next })
 
   return {
     watermark,
@@ -148,7 +160,7 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     },
     listed: async (resourceVersion) => {
       contents.listed(await fence.ask(() => subjectsHeld(jsm, cluster, kind)))
-      heard({ state: 'streaming', resourceVersion })
+      heard({ state: 'streaming', resourceVersion, version, form: RECORD_FORM })
     },
     changed: ({ type, object }, resourceVersion) => {
       if (!contents.isStale(object))
@@ -160,6 +172,15 @@ const kindStore = (given: Storing, found: Found): KindStore => {
       return most < WAITING ? writer.roomFor(most) : undefined
     },
     bookmark: (resourceVersion) => heard({ state: 'streaming', resourceVersion }),
+    unavailable: async (reason, isGone) => {
+      if (isGone) {
+        contents.listing()
+        contents.listed(await fence.ask(() => subjectsHeld(jsm, cluster, kind)))
+      }
+      advance({ state: 'unavailable', reason, ...(isGone && { resourceVersion: '' }) })
+      await meta.ask()
+      lost.signal.throwIfAborted()
+    },
     stalled: () => advance({ state: 'stalled' }),
     recovered: () => heard({ state: 'streaming' }),
     malformed: () => {
@@ -174,14 +195,21 @@ const newsOf = (type: Change['type'], { metadata }: KubernetesObject, heardAt: n
   return { heardAt, createdAt: Number.isNaN(createdAt) ? undefined : createdAt }
 }
 
+/** Whether what is held is what this process would write of the same objects. */
+const isOfNow = ({ meta }: Found, version: string): boolean => meta?.version === version && meta.form === RECORD_FORM
+/** From where the watch may go on; empty: list first. */
+const resumable = (found: Found, version: string): string =>
+  found.isWhole && isOfNow(found, version) ? (found.meta?.resourceVersion ?? '') : ''
+
 /** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
 const storing = (
-  { js, jsm, cluster, epoch, kind, shared, options }: Storing,
-  { slots, sum, meta, metaSeq, isWhole }: Found,
+  { js, jsm, cluster, epoch, kind, version, shared, options }: Storing,
+  found: Found,
   signal: AbortSignal,
   failed: (error: unknown) => void,
   now: () => number,
 ) => {
+  const { slots, sum, meta, metaSeq } = found
   const tombstones = new Map([...slots].filter(([, { uid }]) => uid === undefined))
   const stored = (before: Slot | undefined, after: Slot, subject: string, news: News | undefined): void => {
     if (before?.uid !== undefined) sum.remove(before.uid, before.resourceVersion)
@@ -200,9 +228,11 @@ const storing = (
   }
   const fence = fenced(js, jsm, signal, options.publishMs)
   const writer = objectsWriter(slots, fence, shared, isOwner, { stored, failed }, now)
-  const resourceVersion = (isWhole && meta?.resourceVersion) || ''
+  const resourceVersion = resumable(found, version)
   const place: Place = {
     state: resourceVersion === '' ? 'listing' : 'stalled',
+    version: meta?.version,
+    form: meta?.form,
     resourceVersion,
     observedAt: meta?.observedAt ?? 0,
   }

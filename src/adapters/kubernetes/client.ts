@@ -9,6 +9,8 @@ type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly body?: unknown
   readonly contentType?: string
+  /** What form of answer is asked for; by default plain JSON. */
+  readonly accept?: string
   readonly signal?: AbortSignal | undefined
   /** For the whole answer, ms; at most and by default 10,000. */
   readonly timeoutMs?: number
@@ -126,14 +128,20 @@ const verbOf = (method: string, { query }: Call): Verb =>
   verbs[method] ?? (query?.['watch'] === true ? 'watch' : query === undefined ? 'get' : 'list')
 
 // HTTP/1.1: a watch on a dead connection then ends alone, while one dead HTTP/2 session takes every request with it. The
-// kernel asks an idle peer after five seconds, so that an open watch means a living peer.
-const AGENT = { allowH2: false, connections: 64, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 } as const
+// kernel asks an idle peer after five seconds, so that an open watch means a living peer. Each of some 50 kinds holds a
+// connection for its watch; they are opened as they are needed.
+const AGENT = { allowH2: false, connections: 128, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 } as const
 const CONNECT = { timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 5_000 } as const
 
 const tlsOf = ({ headers: _, ...tls }: Credentials): Omit<Credentials, 'headers'> => tls
 
-const headersOf = ({ body, contentType = 'application/json', query }: Call): Record<string, string> => ({
-  accept: 'application/json',
+const headersOf = ({
+  body,
+  contentType = 'application/json',
+  accept = 'application/json',
+  query,
+}: Call): Record<string, string> => ({
+  accept,
   'user-agent': 'quartermaster',
   // A watch comes in pieces that must be read at once, so it is not compressed.
   ...(query?.watch === undefined ? { 'accept-encoding': 'gzip' } : {}),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Cloud } from '../../events/provider.ts'
 import { type ClusterFacts, Gone, type NodeFacts, type OpenShiftFacts, Refused } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
-import { ListPage } from './writes.ts'
+import { ListPage } from './pages.ts'
 
 /** So many nodes tell whose they are; more would only tell it again. */
 const NODES = 100

@@ -4,8 +4,8 @@ import type { Kind } from '../../events/kinds.ts'
 import { Gone, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
+import { ListPage } from './pages.ts'
 import { collectionPath } from './paths.ts'
-import { ListPage } from './writes.ts'
 
 const PAGE = 500
 const TRIES = 3

@@ -1,13 +1,14 @@
 import { setTimeout as sleep, setImmediate as yieldToLoop } from 'node:timers/promises'
-import type { z } from 'zod'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesReads, type ReflectorListener, Refused, type Served, Unavailable } from '../../ports.ts'
+import { createSlots } from '../../runtime/slots.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
+import { type ListPage, pageOf } from './pages.ts'
 import { collectionPath } from './paths.ts'
-import { projected } from './projection.ts'
+import { type Pace, poll } from './poller.ts'
+import { isKept, recordOf } from './records.ts'
 import { type Heard, Idle, type Patience, watch } from './watch.ts'
-import { ListPage } from './writes.ts'
 
 /** Objects of one page of a list. */
 export const PAGE = 500
@@ -23,7 +24,17 @@ const STEADY_MS = 5_000
  * Real API servers send a bookmark every 60 to 75 s, so 90 s of silence is a dead watch and never a false alarm. Within
  * that, a small list every 5 s proves that the API answers, because nothing disruptive is done on a picture older than 15 s.
  */
-const PATIENCE: Patience = { quietMs: 5_000, idleMs: 90_000 }
+const FRESH: Patience = { quietMs: 5_000, idleMs: 90_000 }
+/**
+ * For what nothing disruptive depends on the bookmarks do. Events have none, because they are in no watch cache: a watch
+ * is only dead when it outlives the five minutes after which the server ends it.
+ */
+const STEADY: Patience = { quietMs: 60_000, idleMs: 330_000 }
+const POLLED: Pace = { everyMs: 30_000, atMostMs: 300_000 }
+/** Lists under way at a time, over all kinds: their pages are what takes memory. */
+const LISTS = 2
+
+export type Pacing = { readonly fresh?: Patience; readonly steady?: Patience; readonly polled?: Pace }
 
 /** Where one reflection stands. */
 type Place = {
@@ -34,6 +45,18 @@ type Place = {
   lastTurn: number
 }
 
+/** Everything one reflection works with. */
+type Means = {
+  readonly client: KubernetesClient
+  readonly served: Served
+  readonly listener: ReflectorListener
+  readonly patience: Patience
+  readonly signal: AbortSignal
+  readonly pageSize: () => number
+  /** A list waits here until it may begin; what comes back lets the next one begin. */
+  readonly turnToList: () => Promise<() => void>
+}
+
 /**
  * Lists and follows kinds. A listener that throws ends the reflection with its error; it must not throw the errors of
  * ports.ts that mean the API (Unavailable, Refused, Gone), which are waited out.
@@ -41,31 +64,37 @@ type Place = {
  */
 export const kubernetesReads = (
   client: KubernetesClient,
-  patience: Patience = PATIENCE,
+  pacing: Pacing = {},
   pageSize: () => number = () => PAGE,
-): KubernetesReads => ({
-  reflect: async (served, from, listener, signal) => {
-    const place: Place = {
-      version: from,
-      failures: 0,
-      isStalled: false,
-      openedAt: 0,
-      lastTurn: performance.now(),
+): KubernetesReads => {
+  const { fresh = FRESH, steady = STEADY, polled = POLLED } = pacing
+  const slots = createSlots()
+  return {
+    reflect: (served, from, listener, signal) => {
+      if (served.kind.reading === 'polled') return poll(client, served, listener, polled, signal)
+      const patience = served.kind.news === 'fresh' ? fresh : steady
+      const turnToList = () => slots.take('list', LISTS, signal)
+      return reflect({ client, served, listener, patience, signal, pageSize, turnToList }, from)
+    },
+  }
+}
+
+const reflect = async (means: Means, from: string | undefined): Promise<void> => {
+  const { listener, signal } = means
+  const place: Place = { version: from, failures: 0, isStalled: false, openedAt: 0, lastTurn: performance.now() }
+  while (!signal.aborted) {
+    try {
+      place.version ??= await list(means, place)
+      await follow(means, place)
+      settle(place)
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof Unavailable || error instanceof Refused || error instanceof Gone)) throw error
+      await stumble(place, error, listener)
     }
-    while (!signal.aborted) {
-      try {
-        place.version ??= await list(client, served, listener, place, pageSize, signal)
-        await follow(client, served, listener, place, patience, signal)
-        settle(place)
-      } catch (error) {
-        if (signal.aborted) return
-        if (!(error instanceof Unavailable || error instanceof Refused || error instanceof Gone)) throw error
-        await stumble(place, error, listener)
-      }
-      if (place.failures > 0) await sleep(pauseMs(place.failures), undefined, { signal }).catch(() => {}) // the loop sees the abort
-    }
-  },
-})
+    if (place.failures > 0) await sleep(pauseMs(place.failures), undefined, { signal }).catch(() => {}) // the loop sees the abort
+  }
+}
 
 /** An end in order is a success, but a server that ends every watch at once is not hammered. */
 const settle = (place: Place): void => {
@@ -93,19 +122,21 @@ const pauseMs = (failures: number): number => {
   return longest / 2 + Math.random() * (longest / 2)
 }
 
-const list = async (
-  client: KubernetesClient,
-  served: Served,
-  listener: ReflectorListener,
-  place: Place,
-  pageSize: () => number,
-  signal: AbortSignal,
-): Promise<string> => {
+const list = async (means: Means, place: Place): Promise<string> => {
+  const done = await means.turnToList()
+  try {
+    return await listPages(means, place)
+  } finally {
+    done()
+  }
+}
+
+const listPages = async ({ client, served, listener, pageSize, signal }: Means, place: Place): Promise<string> => {
   await listener.listing()
   let next: ReturnType<typeof pageOf> | undefined = pageOf(client, served, { limit: pageSize() }, signal)
   let version = ''
   while (next !== undefined) {
-    const { items, metadata }: z.infer<typeof ListPage> = await next
+    const { items, metadata }: ListPage = await next
     version = metadata.resourceVersion
     const limit = pageSize()
     const after = (): typeof next =>
@@ -123,22 +154,12 @@ const list = async (
   return version
 }
 
-const pageOf = async (
-  client: KubernetesClient,
-  served: Served,
-  query: Record<string, string | number | undefined>,
-  signal: AbortSignal,
-) => {
-  const page = ListPage.safeParse(await client.request('GET', collectionPath(served), { query, signal }))
-  if (!page.success) throw new Unavailable(`GET ${collectionPath(served)}: the answer is no list: ${page.error.message}`)
-  return page.data
-}
-
 const tell = async (served: Served, items: readonly unknown[], listener: ReflectorListener, place: Place): Promise<void> => {
   for (let from = 0; from < items.length; from += SLICE) {
     const objects: KubernetesObject[] = []
     for (const item of items.slice(from, from + SLICE)) {
-      const result = projected(served.kind, item)
+      if (!isKept(served, item)) continue
+      const result = recordOf(served, item)
       if ('malformed' in result) await listener.malformed(result.malformed)
       else objects.push(result.object)
     }
@@ -147,19 +168,13 @@ const tell = async (served: Served, items: readonly unknown[], listener: Reflect
   }
 }
 
-const follow = async (
-  client: KubernetesClient,
-  served: Served,
-  listener: ReflectorListener,
-  place: Place,
-  patience: Patience,
-  signal: AbortSignal,
-): Promise<void> => {
+const follow = async (means: Means, place: Place): Promise<void> => {
+  const { client, served, listener, patience, signal } = means
   if (place.version === undefined) return
   for await (const batch of watch(client, served, place.version, patience, signal))
     for (const heard of batch) {
       if (signal.aborted) return
-      if (heard.type === 'quiet') await probe(client, served, listener, place, signal)
+      if (heard.type === 'quiet') await probe(means, place)
       else await report(heard, listener, place)
       await turn(place)
     }
@@ -189,13 +204,7 @@ const recover = async (listener: ReflectorListener, place: Place): Promise<void>
  * Asks the API for one object while the watch is silent. Its answer is a word from the API, and the version in it shows
  * a history that has gone back behind ours, on which a watch would be silent for ever.
  */
-const probe = async (
-  client: KubernetesClient,
-  served: Served,
-  listener: ReflectorListener,
-  place: Place,
-  signal: AbortSignal,
-): Promise<void> => {
+const probe = async ({ client, served, listener, signal }: Means, place: Place): Promise<void> => {
   const { metadata } = await pageOf(client, served, { limit: 1 }, signal)
   const version = place.version ?? ''
   if (isBefore(metadata.resourceVersion, version))

@@ -4,7 +4,7 @@ import { type KubernetesClient, reasonOf } from './client.ts'
 import { failureInStream } from './failure.ts'
 import { lines } from './lines.ts'
 import { collectionPath } from './paths.ts'
-import { projected } from './projection.ts'
+import { isKept, recordOf } from './records.ts'
 
 export type Heard =
   | { readonly type: 'open' }
@@ -27,6 +27,9 @@ export type Patience = {
   readonly idleMs: number
 }
 
+/** A watch that says nothing at first may be one that stays silent: its server is asked once, before the long wait. */
+const FIRST_QUIET_MS = 5_000
+
 const Event = z.object({ type: z.string(), object: z.unknown() })
 const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string().min(1) }) })
 
@@ -40,19 +43,22 @@ export const watch = async function* (
 ): AsyncGenerator<readonly Heard[]> {
   const path = collectionPath(served)
   const timeoutSeconds = 240 + Math.floor(Math.random() * 61)
-  const query = { watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds }
+  const { fieldSelector } = served.kind
+  const query = { fieldSelector, watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds }
   const body = await client.open(path, { query, signal })
   const batches = lines(body)
   try {
     yield [{ type: 'open' }]
     let heard = performance.now()
+    let patienceMs = Math.min(FIRST_QUIET_MS, quietMs)
     let next = nextOf(batches, path)
     for (;;) {
-      const batch = await within(next, quietMs)
+      const batch = await within(next, patienceMs)
       if (batch === 'done') return
       if (batch === 'quiet') {
         if (performance.now() - heard >= idleMs) throw new Idle(`GET ${path}: an open watch said nothing for ${idleMs} ms`)
         yield [{ type: 'quiet' }]
+        patienceMs = quietMs
         continue
       }
       heard = performance.now()
@@ -92,12 +98,12 @@ const within = async (next: Promise<Batch>, ms: number): Promise<Batch | 'quiet'
   }
 }
 
-const heardIn = ({ kind }: Served, path: string, line: string): Heard => {
+const heardIn = (served: Served, path: string, line: string): Heard => {
   const event = Event.safeParse(parsed(line))
   if (!event.success)
     return {
       type: 'malformed',
-      description: `${kind.name}: a watch event of ${line.length} characters is not one`,
+      description: `${served.kind.name}: a watch event of ${line.length} characters is not one`,
       resourceVersion: '',
     }
   const { type, object } = event.data
@@ -106,10 +112,10 @@ const heardIn = ({ kind }: Served, path: string, line: string): Heard => {
   // A bookmark's object is nearly empty, and never an object of the cluster.
   if (type === 'BOOKMARK' && resourceVersion !== '') return { type: 'bookmark', resourceVersion }
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
-    return { type: 'malformed', description: `${kind.name}: a watch event of type ${type.slice(0, 40)}`, resourceVersion }
-  const result = projected(kind, object)
+    return { type: 'malformed', description: `${served.kind.name}: a watch event of type ${type.slice(0, 40)}`, resourceVersion }
+  const result = recordOf(served, object)
   if ('malformed' in result) return { type: 'malformed', description: result.malformed, resourceVersion }
-  return { type: 'change', change: { type, object: result.object }, resourceVersion }
+  return { type: 'change', change: { type: isKept(served, object) ? type : 'DELETED', object: result.object }, resourceVersion }
 }
 
 const parsed = (line: string): unknown => {

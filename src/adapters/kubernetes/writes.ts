@@ -1,23 +1,13 @@
-import { z } from 'zod'
 import { type Kind, nodes, pods } from '../../events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from '../../events/kubernetes.ts'
-import { Gone, type KubernetesWrites, type NodeRef, type Power, Unavailable } from '../../ports.ts'
+import { Gone, type KubernetesWrites, type NodeRef, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
+import { ListPage } from './pages.ts'
 import { collectionPath, nodePath, podPath } from './paths.ts'
 import { projected } from './projection.ts'
+import { missingPowers } from './reviews.ts'
 
 const PAGE = 500
-
-/** One page of a list; `items` as the API gave them. */
-export const ListPage = z.object({
-  metadata: z
-    .object({ resourceVersion: z.string().default(''), continue: z.string().optional() })
-    .default({ resourceVersion: '' }),
-  // The API says null for a list without items.
-  items: z.array(z.unknown()).nullish(),
-})
-
-const Review = z.object({ status: z.object({ allowed: z.boolean().default(false) }).default({ allowed: false }) })
 
 /** The writes of ports.ts over one client, with the reads that guard them. */
 export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => {
@@ -25,11 +15,6 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
     const options = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } }
     const body = graceSeconds === undefined ? options : { ...options, gracePeriodSeconds: graceSeconds }
     await client.request('DELETE', path, { body, signal })
-  }
-  const isAllowed = async (power: Power, signal?: AbortSignal): Promise<boolean> => {
-    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: power } }
-    const answer = await client.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { body, signal })
-    return Review.parse(answer).status.allowed
   }
 
   return {
@@ -48,10 +33,7 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
     deletePod: async ({ namespace, name, uid }, graceSeconds, signal) =>
       remove(podPath(namespace, name), uid, graceSeconds, signal),
     deleteNode: async ({ name, uid }, signal) => remove(nodePath(name), uid, undefined, signal),
-    missingPowers: async (powers, signal) => {
-      const allowed = await Promise.all(powers.map((power) => isAllowed(power, signal)))
-      return powers.filter((_, index) => !allowed[index])
-    },
+    missingPowers: (powers, signal) => missingPowers(client, powers, signal),
   }
 }
 

@@ -1,5 +1,6 @@
 import { type JetStreamClient, type JetStreamManager, JSONCodec, type ServiceMsg } from 'nats'
 import { z } from 'zod'
+import type { KindState, Kinds } from '../../actors/agent.ts'
 import { brakeOf, phaseOf } from '../../actors/cluster.ts'
 import type { ClusterIdentity } from '../../events/provider.ts'
 import { subjects } from '../../events/subjects.ts'
@@ -18,12 +19,16 @@ export type Status = {
   readonly pods: number
   readonly hourlyCost: { readonly now: number; readonly planned: number | null; readonly bound: number | null }
   readonly actors: readonly { readonly type: string; readonly id: string; readonly state: string }[]
+  /** How the reading of each kind goes: its version and count, or why it can't be read. */
+  readonly kinds: readonly KindStatus[]
   readonly missingPowers: readonly { readonly actor: string; readonly power: string }[]
   /** Whose cluster it is; null until that was read. */
   readonly identity: ClusterIdentity | null
   /** Why there is no plan yet, if there is none. */
   readonly waitingFor?: string
 }
+
+type KindStatus = KindState & { readonly name: string }
 
 /** An effect that failed for good; `key` names it for a retry. */
 export type ParkedEffect = { readonly key: string; readonly effect: string; readonly state: string; readonly error: string }
@@ -55,16 +60,21 @@ export const statusOf = async (cluster: string, host: Host, planner: PlannerThre
     pods: figures.pods,
     hourlyCost: { now: figures.hourlyCost, planned: figures.planned ?? null, bound: figures.bound ?? null },
     actors: [...actors.map(({ self, book }) => ({ ...self, state: stated(book()?.state.value) })), ...quarantinedIn(host)],
+    kinds: kindsIn(host),
     missingPowers: missing,
     identity: identityIn(host),
     ...(figures.waitingFor !== undefined && { waitingFor: figures.waitingFor }),
   }
 }
 
-const identityIn = (host: Host): ClusterIdentity | null => {
+type Agent = { readonly identity?: ClusterIdentity; readonly kinds?: Kinds }
+const agentIn = (host: Host): Agent | undefined => {
   const agent = host.actors().find(({ self }) => self.type === 'agent')
-  return (agent?.book()?.state.context as { identity?: ClusterIdentity } | undefined)?.identity ?? null
+  return agent?.book()?.state.context as Agent | undefined
 }
+const identityIn = (host: Host): ClusterIdentity | null => agentIn(host)?.identity ?? null
+const kindsIn = (host: Host): readonly KindStatus[] =>
+  Object.entries(agentIn(host)?.kinds ?? {}).map(([name, kind]) => ({ name, ...kind }))
 
 const quarantinedIn = (host: Host): Status['actors'] =>
   [...host.quarantined()].map(([name, reason]) => {

@@ -1,4 +1,4 @@
-import { agentEffects, agentPowers } from '../../actors/agent/effects.ts'
+import { type AgentMeans, agentEffects, agentPowers } from '../../actors/agent/effects.ts'
 import { agent, agentMigrations } from '../../actors/agent.ts'
 import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
@@ -20,16 +20,13 @@ import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
-import type { ProviderSettings } from '../../events/provider.ts'
-import type { KubernetesReads, KubernetesWrites, Planner, Processes, ProviderReads, SwitchReads } from '../../ports.ts'
+import type { KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 
 export type Ports = {
   readonly kubernetes: KubernetesWrites
-  readonly reads: KubernetesReads
-  readonly openStore: Parameters<typeof agentEffects>[2]
-  readonly providers: ProviderReads
-  readonly providerSettings: ProviderSettings
+  /** What the agent works with: kinds, where they come from and where they go, and who tells whose cluster it is. */
+  readonly agent: AgentMeans
   readonly planner: Planner
   readonly processes: Processes
   readonly brakeSwitch: SwitchReads
@@ -43,7 +40,7 @@ const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
 export const definitions = (ports: Ports): readonly Definition[] => {
-  const { kubernetes, reads, openStore, providers, providerSettings, planner, processes, brakeSwitch } = ports
+  const { kubernetes, planner, processes, brakeSwitch } = ports
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
     version: 2,
@@ -64,7 +61,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     migrate: agentMigrations,
     machine: agent,
     events: agentEvents,
-    effects: agentEffects(reads, kubernetes, openStore, providers, providerSettings),
+    effects: agentEffects(ports.agent),
   }
   const evictorDef: ActorDef<typeof evictor> = {
     type: 'evictor',

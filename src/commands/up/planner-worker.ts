@@ -86,7 +86,10 @@ const obstacle = (): string | undefined => {
     const meta = metas.get(name)
     return meta?.state !== 'streaming' || Date.now() - meta.observedAt > FRESH_MS
   })
-  if (stale) return `${stale.name} are not streaming (${metas.get(stale.name)?.state ?? 'never listed'})`
+  if (stale) {
+    const { state = 'never listed', reason } = metas.get(stale.name) ?? {}
+    return `${stale.name} are not streaming (${state}${reason === undefined ? '' : `: ${reason}`})`
+  }
   if (!isRead) return 'the objects are still being read'
   for (const [name, reason] of leftOut) return `${name} can not be read: ${reason}`
   return undefined

@@ -14,11 +14,13 @@ import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
+import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
 import { metadataServices } from '../../adapters/providers/machine.ts'
 import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
+import { catalogue, type KindOptions } from '../../events/kinds.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/ground.ts'
@@ -40,6 +42,8 @@ export type SystemOptions = {
   readonly access: Access
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
+  /** What of the cluster is read beside the rule. */
+  readonly kinds?: KindOptions
   readonly log: Log
   /** No other process can be alive: leases are taken without waiting for them to run out. */
   readonly alone: boolean
@@ -85,13 +89,17 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   )
   const ports = {
     kubernetes,
-    reads: kubernetesReads(client, undefined, () => frugal.allowance().page),
-    openStore: objects.open,
-    providers: {
-      cluster: clusterFacts(client, new URL(options.access.server).hostname, ownNode()),
-      machine: metadataServices(metadataEndpoints()),
+    agent: {
+      kinds: catalogue(options.kinds),
+      discovery: kubernetesDiscovery(client),
+      reads: kubernetesReads(client, {}, () => frugal.allowance().page),
+      openStore: objects.open,
+      providers: {
+        cluster: clusterFacts(client, new URL(options.access.server).hostname, ownNode()),
+        machine: metadataServices(metadataEndpoints()),
+      },
+      settings: providerSettings(),
     },
-    providerSettings: providerSettings(),
     planner,
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),

@@ -46,7 +46,7 @@ const reflecting = async (
 ): Promise<readonly string[]> => {
   const { listener, said, until: heard } = notes()
   const end = new AbortController()
-  const reflection = kubernetesReads(client, patience).reflect(served, from, listener, end.signal)
+  const reflection = kubernetesReads(client, { fresh: patience }).reflect(served, from, listener, end.signal)
   await Promise.race([heard(until), reflection])
   end.abort()
   await reflection
@@ -181,7 +181,12 @@ test('reflector: asks the API while a watch is silent, so that its picture does 
   await using api = await scriptedApi(script([listOf('6', 'a')], [open]))
   const { listener, said, until } = notes()
   const end = new AbortController()
-  const reflection = kubernetesReads(api.client, { quietMs: 10, idleMs: 60_000 }).reflect(served, undefined, listener, end.signal)
+  const reflection = kubernetesReads(api.client, { fresh: { quietMs: 10, idleMs: 60_000 } }).reflect(
+    served,
+    undefined,
+    listener,
+    end.signal,
+  )
   await until('bookmark 6')
   end.abort()
   await reflection

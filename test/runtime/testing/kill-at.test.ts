@@ -63,13 +63,13 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
   agent: {
     input: { cluster: 'one' },
     events: [
-      { type: 'agent.KindListed', resource: 'nodes', count: 1 },
-      { type: 'agent.KindStalled', resource: 'nodes', reason: 'no answer' },
-      { type: 'agent.KindRecovered', resource: 'nodes' },
+      { type: 'agent.KindsChanged', kinds: { nodes: { state: 'streaming', version: 'v1', count: 1 } } },
+      { type: 'agent.KindsChanged', kinds: { nodes: { state: 'stalled', version: 'v1', reason: 'no answer' } } },
+      { type: 'agent.KindsChanged', kinds: { nodes: { state: 'unavailable', why: 'forbidden', reason: 'no power' } } },
       { type: 'agent.Resync' },
     ],
     endings: {
-      discover: { outputs: [{ available: ['nodes'], unavailable: [] }], errors: ['Unavailable'] },
+      discover: { outputs: [{ served: { nodes: 'v1' }, unavailable: {} }], errors: ['Unavailable'] },
       reflect: { outputs: [], errors: ['Superseded'] },
     },
   },
