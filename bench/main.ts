@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
   start: () => import('./start.ts'),
+  redaction: () => import('./redaction.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Kind } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { redacted } from './redaction.ts'
+import { MISFIT, slimWalk } from './slim.ts'
 
 /** What was left of an object of the API, or what is wrong with it, by name. */
 export type Projected = { readonly object: KubernetesObject } | { readonly malformed: string }
@@ -11,11 +12,28 @@ export type Projected = { readonly object: KubernetesObject } | { readonly malfo
  * redacted in both cases. Items of a list carry no kind, so it is put in.
  */
 export const projected = (kind: Kind, raw: unknown): Projected => {
+  const object = kind.record === 'slim' ? walkOf(kind)(raw) : MISFIT
+  return object !== MISFIT && isVersioned(object as KubernetesObject) ? { object: object as KubernetesObject } : parsed(kind, raw)
+}
+
+const walks = new Map<Kind['schema'], ReturnType<typeof slimWalk>>()
+
+const walkOf = (kind: Kind): ReturnType<typeof slimWalk> => {
+  const known = walks.get(kind.schema)
+  if (known) return known
+  const walk = slimWalk(kind, kind.schema)
+  walks.set(kind.schema, walk)
+  return walk
+}
+
+const isVersioned = ({ metadata: { uid, resourceVersion } }: KubernetesObject): boolean => uid !== '' && resourceVersion !== ''
+
+/** The long way: it changes what only redaction changes, and says what is wrong. */
+const parsed = (kind: Kind, raw: unknown): Projected => {
   const named = typeof raw === 'object' && raw !== null ? { ...raw, kind: kind.kind } : raw
-  const result = kind.record === 'slim' ? kind.schema.safeParse(named) : kind.schema.safeParse(redacted(kind, named))
+  const result = kind.schema.safeParse(kind.record === 'slim' ? named : redacted(kind, named))
   if (!result.success) return { malformed: `${kind.name} ${nameOf(raw)}: ${issuesOf(result.error)}` }
-  const { uid, resourceVersion } = result.data.metadata
-  if (uid === '' || resourceVersion === '') return { malformed: `${kind.name} ${nameOf(raw)}: no uid or resourceVersion` }
+  if (!isVersioned(result.data)) return { malformed: `${kind.name} ${nameOf(raw)}: no uid or resourceVersion` }
   return { object: kind.record === 'slim' ? (redacted(kind, result.data) as KubernetesObject) : result.data }
 }
 

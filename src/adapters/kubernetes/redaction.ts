@@ -20,14 +20,19 @@ export const allowList: Readonly<Record<string, Fields>> = {
 /** Which kind: its resource, and its group ('' is the core group). */
 export type GroupResource = { readonly group: string; readonly resource: string }
 
+/** What is kept of a kind: of one that the allow-list does not name, the metadata. */
+export const ruleOf = ({ group, resource }: GroupResource): Fields => {
+  const name = group === '' ? resource : `${resource}.${group}`
+  return { apiVersion: 'text', kind: 'text', metadata: objectMeta, ...(Object.hasOwn(allowList, name) ? allowList[name] : {}) }
+}
+
 const walks = new Map<string, ReturnType<typeof compiled>>()
 
-const walkOf = ({ group, resource }: GroupResource): ReturnType<typeof compiled> => {
-  const name = group === '' ? resource : `${resource}.${group}`
+const walkOf = (kind: GroupResource): ReturnType<typeof compiled> => {
+  const name = `${kind.resource}.${kind.group}`
   const known = walks.get(name)
   if (known) return known
-  const fields = Object.hasOwn(allowList, name) ? allowList[name] : {}
-  const walk = compiled({ apiVersion: 'text', kind: 'text', metadata: objectMeta, ...fields })
+  const walk = compiled(ruleOf(kind))
   walks.set(name, walk)
   return walk
 }

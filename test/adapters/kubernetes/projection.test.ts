@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { projected } from '../../../src/adapters/kubernetes/projection.ts'
+import { redacted } from '../../../src/adapters/kubernetes/redaction.ts'
 import { catalogue, type Kind, nodes, plannedKinds, pods } from '../../../src/events/kinds.ts'
 import { planted } from './planted.ts'
 
@@ -98,6 +99,51 @@ test('projection: a pod keeps all that its slim shape names, whether it comes fr
       expect('object' in full && projected(pods, full.object)).toEqual(fromApi)
     }),
   )
+})
+
+/** The same by the definition: parsed by the schema, then redacted. */
+const slowly = (kind: Kind, raw: object): unknown => {
+  const { success, data } = kind.schema.safeParse({ ...raw, kind: kind.kind })
+  const isWhole = success && data.metadata.uid !== '' && data.metadata.resourceVersion !== ''
+  return isWhole ? { object: redacted(kind, data) } : { malformed: expect.any(String) }
+}
+/** Puts something else somewhere; the numbers choose where. */
+const spoilt = (value: unknown, turns: readonly number[], junk: unknown): unknown => {
+  const [turn = 0, ...rest] = turns
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0 || turns.length === 0) return junk
+  const keys = Object.keys(value)
+  const key = keys[turn % keys.length] ?? ''
+  if (Array.isArray(value)) return value.map((item, index) => (String(index) === key ? spoilt(item, rest, junk) : item))
+  return { ...value, [key]: spoilt((value as Record<string, unknown>)[key], rest, junk) }
+}
+const junk = fc.constantFrom<unknown>(
+  null,
+  undefined,
+  7,
+  true,
+  '',
+  'x',
+  'ghp_0123456789abcdefghij',
+  [],
+  {},
+  [null],
+  { x: null },
+  '1 000',
+  JSON.parse('{"__proto__":"x"}'),
+)
+
+test('projection: the short way comes to what schema and redaction come to, also where an object makes no sense', () => {
+  const tally = { whole: 0, malformed: 0 }
+  fc.assert(
+    fc.property(pod, fc.array(fc.nat(20), { minLength: 1, maxLength: 8 }), junk, (good, turns, other) => {
+      const raw = spoilt(good, turns, other) as object
+      const result = projected(pods, raw)
+      tally['malformed' in result ? 'malformed' : 'whole']++
+      expect(result).toEqual(slowly(pods, raw))
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(Math.min(...Object.values(tally))).toBeGreaterThan(200)
 })
 
 test('projection: no kind of the catalogue lets a secret through', () => {

@@ -133,7 +133,7 @@ const map =
   }
 
 /** A key of labels, resources, ConfigMaps: none is longer. `__proto__` would be no key of the result but its prototype. */
-const isKey = (key: string): boolean => key.length <= 317 && key !== '__proto__' && scrubbed(key) === key
+export const isKey = (key: string): boolean => key.length <= 317 && key !== '__proto__' && scrubbed(key) === key
 
 const annotations =
   (path: string): Walk =>
