@@ -9,7 +9,7 @@ type Planted = { readonly group: string; readonly resource: string; readonly whe
 
 /** Letters and digits among each other, in base64 too: never words, nor a quantity. */
 const isMixed = (text: string): boolean => /[A-Za-z][0-9]+[A-Za-z]/.test(text)
-const secrets = fc
+export const secrets = fc
   .stringMatching(/^[a-z][0-9][A-Za-z0-9]{3}[0-9][A-Za-z0-9]{6,30}$/)
   .filter((secret) => isMixed(secret) && isMixed(Buffer.from(secret).toString('base64')))
 
@@ -168,12 +168,14 @@ const places: readonly Place[] = [
   ...elsewhere.map(([kind, where, plant]) => ({ kind, where, plant })),
 ]
 
-/** An object with a secret somewhere, in some guise. */
-export const planted = fc
-  .record({ place: fc.constantFrom(...places), guise: fc.constantFrom(...Object.keys(guises)), secret: secrets })
-  .map(({ place: { kind, where, plant }, guise, secret }) => {
+/** A secret in every place and in every guise: an object of each. */
+export const plantedEverywhere = (secret: string): readonly Planted[] =>
+  places.flatMap(({ kind, where, plant }) => {
     const [resource = '', ...group] = kind.split('.')
-    const object = { metadata: meta, ...plant((guises[guise] ?? String)(secret)) }
-    const found: Planted = { group: group.join('.'), resource, where: `${where}, as ${guise}`, object }
-    return { ...found, secret }
+    return Object.entries(guises).map(([guise, write]) => ({
+      group: group.join('.'),
+      resource,
+      where: `${kind}: ${where}, as ${guise}`,
+      object: { metadata: meta, ...plant(write(secret)) },
+    }))
   })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { projected } from '../../../src/adapters/kubernetes/projection.ts'
 import { redacted } from '../../../src/adapters/kubernetes/redaction.ts'
 import { catalogue, type Kind, nodes, plannedKinds, pods } from '../../../src/events/kinds.ts'
-import { planted } from './planted.ts'
+import { plantedEverywhere, secrets } from './planted.ts'
 
 const metadata = { name: 'web-1', namespace: 'shop', uid: 'u1', resourceVersion: '7' }
 const kindNamed = (name: string): Kind => catalogue().find((kind) => kind.name === name) ?? nodes
@@ -141,19 +141,20 @@ test('projection: the short way comes to what schema and redaction come to, also
       tally['malformed' in result ? 'malformed' : 'whole']++
       expect(result).toEqual(slowly(pods, raw))
     }),
-    { numRuns: 2_000 },
+    { numRuns: 500 },
   )
-  expect(Math.min(...Object.values(tally))).toBeGreaterThan(200)
+  expect(Math.min(...Object.values(tally))).toBeGreaterThan(50)
 })
 
 test('projection: no kind of the catalogue lets a secret through', () => {
   const all = catalogue({ configMapNamespaces: ['shop'] })
   fc.assert(
-    fc.property(planted, ({ object, secret, ...at }) => {
-      for (const kind of all.filter(({ group, resource }) => group === at.group && resource === at.resource))
-        expect(JSON.stringify(projected(kind, object))).not.toContain(secret)
+    fc.property(secrets, (secret) => {
+      for (const { object, where, ...at } of plantedEverywhere(secret))
+        for (const kind of all.filter(({ group, resource }) => group === at.group && resource === at.resource))
+          expect(JSON.stringify(projected(kind, object)), where).not.toContain(secret)
     }),
-    { numRuns: 1_000 },
+    { numRuns: 1 },
   )
 })
 
