@@ -109,7 +109,8 @@ const dump = async (sink: Sink, report: RedactionReport, world: DumpWorld): Prom
     } catch (error) {
       unreadable(kind, error, read, world)
     }
-  await sink.write('\n]}\n')
+  // Whoever reads the file is told what is not in it.
+  await sink.write(`\n],"unread":${JSON.stringify(read.unread.map(({ kind }) => kind))}}\n`)
   return read
 }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import { planGreedy } from '../actors/evictor/plan.ts'
 import { type Plan, Policy, Prices } from '../events/plan.ts'
+import { weakenedWithout } from './dump/kinds.ts'
 import { UserError } from './session.ts'
 import { issueOf, parseJson, parseSnapshot, readText } from './snapshot.ts'
 import { printable } from './table.ts'
@@ -50,9 +51,10 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   const prices = settings(Prices, options.prices, '--prices')
   const policy = policyOf(options)
   const began = now()
-  const { model, skipped } = parseSnapshot(options.snapshot, readText(options.snapshot))
+  const { model, skipped, unread } = parseSnapshot(options.snapshot, readText(options.snapshot))
   const kinds = Object.entries(skipped).map(([kind, count]) => `${count} ${kind}`)
   if (kinds.length > 0) err.write(`skipped, as nothing is planned from them: ${printable(kinds.join(', '))}\n`)
+  for (const kind of unread) err.write(`made without ${printable(kind)}: ${weakenedWithout(kind)}\n`)
   if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)
   const start = now()
   const result = planGreedy(model, policy, prices, { now: start, elapsed: () => now() - start, deadlineMs })

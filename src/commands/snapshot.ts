@@ -6,17 +6,19 @@ import type { PlannedObject } from '../events/kubernetes.ts'
 import { syntaxErrorAt } from './json.ts'
 import { UserError } from './session.ts'
 
-const REMEDY = 'make it with: kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json > snapshot.json'
+const REMEDY = 'make it with: quartermaster dump --output snapshot.json'
 
 export type Snapshot = {
   readonly model: Model
   /** Objects of kinds that nothing is planned from, by kind. */
   readonly skipped: Readonly<Record<string, number>>
+  /** Kinds that a dump could not read, and so does not hold. */
+  readonly unread: readonly string[]
 }
 
 const planned = new Map(plannedKinds.map((known) => [known.kind as string, known]))
 const Kind = z.looseObject({ kind: z.string() })
-const List = z.object({ kind: z.string(), items: z.array(z.unknown()) })
+const List = z.object({ kind: z.string(), items: z.array(z.unknown()), unread: z.array(z.string()).default([]) })
 const Named = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) })
 
 /** The text of a file. @throws UserError when it can't be read */
@@ -67,7 +69,7 @@ export const parseSnapshot = (file: string, text: string): Snapshot => {
     else skipped[kind] = (skipped[kind] ?? 0) + 1
   }
   if (model.nodes.size === 0) throw new UserError(`${file}: there is no node in it, so there is nothing to plan; ${REMEDY}`)
-  return { model, skipped }
+  return { model, skipped, unread: list.data.unread }
 }
 
 const learn = (model: Model, { schema }: KnownKind<PlannedObject>, item: unknown, where: string): void => {

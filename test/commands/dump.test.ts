@@ -128,8 +128,9 @@ test('dump: a file is readable by its owner alone, and there is none when it is 
 
 test('dump: names what could not be read, how a plan is weaker without it, and what the API does not serve', async () => {
   await using given = await api({ '/apis/policy/v1/poddisruptionbudgets': [403, status(403, 'forbidden\u001b[31m')] })
-  const { code, err } = await run(given.client)
+  const { code, out, err } = await run(given.client)
   expect(code).toBe(1)
+  expect(JSON.parse(out)).toMatchObject({ unread: ['poddisruptionbudgets.policy'] })
   expect(err).toMatch(/could not read poddisruptionbudgets\.policy: GET .* 403 forbidden/)
   expect(err).toContain('evictions that a plan counts on may be refused')
   expect(err).toMatch(/not served by this API, so there are none \(the report names them\): \d+ kinds/)

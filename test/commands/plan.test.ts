@@ -49,6 +49,14 @@ test('plan: skips kinds it plans nothing from, and counts them', () => {
   expect(run(list(...pair, { kind: 'Secret' }, { kind: 'Secret' })).err).toContain('2 Secret')
 })
 
+test('plan: says what a dump could not read, and how the plan is weaker for it', () => {
+  const dump = file(JSON.stringify({ kind: 'List', items: pair, unread: ['poddisruptionbudgets.policy', 'x\u001b[31m'] }))
+  const { code, err } = run(dump)
+  expect(code).toBe(1)
+  expect(err).toContain('made without poddisruptionbudgets.policy: budgets are not known, so evictions that a plan counts on')
+  expect(err).not.toContain('\u001b')
+})
+
 test('plan: says in text what is saved, where, and why the others stay', () => {
   const { out } = run(list(...pair), { format: 'text' })
   expect(out).toContain('Planned  1 nodes, $0.50/h, $0.50/h less (50 %), 1 evictions')

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { z } from 'zod'
 import type { Kind } from '../../events/kinds.ts'
-import { Gone, Unavailable } from '../../ports.ts'
+import { Gone, type Served, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
-import { ListPage } from './pages.ts'
-import { collectionPath } from './paths.ts'
+import { type ListPage, pageOf } from './pages.ts'
 
 const PAGE = 500
 const TRIES = 3
@@ -23,7 +21,7 @@ export const listed = async function* (client: KubernetesClient, kind: Kind, sig
   const seen = new Set<string>()
   for (const version of kind.versions)
     try {
-      for await (const items of pages(client, kind, version, signal))
+      for await (const items of pages(client, { kind, version }, signal))
         yield { version, items: items.filter((item) => isNew(seen, item)) }
       return
     } catch (error) {
@@ -39,11 +37,11 @@ const isNew = (seen: Set<string>, item: unknown): boolean => {
   return true
 }
 
-const pages = async function* (client: KubernetesClient, kind: Kind, version: string, signal: AbortSignal) {
+const pages = async function* (client: KubernetesClient, served: Served, signal: AbortSignal) {
   let [token, expiries]: [string | undefined, number] = [undefined, 0]
   for (;;)
     try {
-      const { items, metadata } = await pageOf(client, kind, version, token, signal)
+      const { items, metadata } = await patiently(client, served, token, signal)
       yield items ?? []
       token = metadata.continue || undefined
       if (token === undefined) return
@@ -53,20 +51,15 @@ const pages = async function* (client: KubernetesClient, kind: Kind, version: st
     }
 }
 
-const pageOf = async (
+const patiently = async (
   client: KubernetesClient,
-  kind: Kind,
-  version: string,
+  served: Served,
   token: string | undefined,
   signal: AbortSignal,
-): Promise<z.infer<typeof ListPage>> => {
-  const path = collectionPath({ kind, version })
-  const query = { limit: PAGE, continue: token, fieldSelector: kind.fieldSelector }
+): Promise<ListPage> => {
   for (let tried = 1; ; tried++)
     try {
-      const page = ListPage.safeParse(await client.request('GET', path, { query, signal }))
-      if (page.success) return page.data
-      throw new Unavailable(`GET ${path}: the answer is no list: ${page.error.message}`)
+      return await pageOf(client, served, { limit: PAGE, ...(token !== undefined && { continue: token }) }, signal)
     } catch (error) {
       if (!(error instanceof Unavailable) || error instanceof Expired || tried === TRIES) throw error
       await sleep(PAUSE_MS * tried, undefined, { signal })
