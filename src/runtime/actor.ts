@@ -295,8 +295,8 @@ export const createActor = (
 
   const obey = async (answer: Answering, command: Command): Promise<Outcome> => {
     const type = `${self.type}.${command.verb}`
-    const late = lateness(command, definition, clock.now())
-    if (late !== undefined) return refuse(answer, type, late)
+    const denied = definition.events[type]?.barred ?? lateness(command, definition, clock.now())
+    if (denied !== undefined) return refuse(answer, type, denied)
     const ev = stamped({ ...(definition.events[type]?.schema.parse(command.payload) as object), type })
     return (await advance({ ...answer, ev })) ?? (await refuse(answer, type))
   }

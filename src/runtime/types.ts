@@ -175,6 +175,8 @@ export type EventDef = {
   readonly command?: true
   /** How long a command may wait for its actor, ms. */
   readonly deadlineMs?: number
+  /** Why no actor of this process accepts the command, whatever its state: it is refused with these words. */
+  readonly barred?: string
 }
 
 /** From the state of machine version n to that of version n + 1. Timers and open effects stay as they are. */

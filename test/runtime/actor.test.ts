@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import type { KillPoint } from '../../src/runtime/ground.ts'
 import { Held, type Licence, unrestricted } from '../../src/runtime/licence.ts'
 import { settled } from '../../src/runtime/testing/virtual-clock.ts'
+import { bed } from './bed.ts'
+import { parcelDef } from './parcel.ts'
 import { self, story } from './world.ts'
 
 const begin = { node: 'n1' }
@@ -54,6 +56,21 @@ test('actor: what it does not accept is refused with the state, as a fact and as
     type: 'worker.CommandRefused',
     reason: detail,
   })
+})
+
+test('actor: a command that its process bars is refused with the reason, whatever the state, and stays refused', async () => {
+  const one = { type: 'parcel', id: 'one' }
+  const { process, inbox, journal, facts } = bed([parcelDef], one)
+  const sending = { ...parcelDef.events['parcel.Send'], barred: 'nothing leaves this house' }
+  const first = await process('a', { definitions: [{ ...parcelDef, events: { ...parcelDef.events, 'parcel.Send': sending } }] })
+  expect(await inbox.call('parcel', 'Address', { to: 'Ada' })).toMatchObject({ ok: true })
+  expect(await inbox.call('parcel', 'Send', {}, 'barred')).toEqual({ ok: false, why: 'refused', detail: sending.barred })
+  expect(facts(one)).toMatchObject([{ type: 'parcel.CommandRefused', reason: sending.barred }])
+  await first.stop()
+  await process('b')
+  expect(await inbox.call('parcel', 'Send', {}, 'barred')).toMatchObject({ why: 'duplicate' })
+  expect(journal.of(one).at(-1)?.to).toBe('packing')
+  expect(await inbox.call('parcel', 'Send', {}, 'another')).toMatchObject({ ok: true })
 })
 
 test.each([
