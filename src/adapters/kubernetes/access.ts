@@ -49,31 +49,47 @@ export const inCluster = (env: NodeJS.ProcessEnv = process.env, folder = SERVICE
   }
 }
 
+/** Access by one context of a kubeconfig, and the names of all there are. */
+export type KubeconfigAccess = Access & { readonly context: string; readonly contexts: readonly string[] }
+
 /**
  * Access as a kubeconfig describes it, exec plugins included. Client-node is loaded here and not at the top: it costs
- * 88 MB of memory, which an agent in a pod does not need to pay.
+ * 88 MB of memory, which an agent in a pod does not need to pay. Over plain HTTP no credentials are sent, as kubectl does
+ * it; client-node itself refuses such a server.
  * @param file path of the kubeconfig; without one, KUBECONFIG or the user's default
- * @throws Error naming the file when it cannot be read or has no such context
+ * @param context one of its contexts; without one, its current
+ * @throws Error naming the file, and the contexts there are, when it cannot be read or has no such context
  */
-export const fromKubeconfig = async (file?: string, context?: string): Promise<Access> => {
+export const fromKubeconfig = async (file?: string, context?: string): Promise<KubeconfigAccess> => {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
+  const name = `the kubeconfig ${file ?? '(default)'}`
   try {
     if (file === undefined) config.loadFromDefault()
     else config.loadFromFile(file)
-    if (context !== undefined) config.setCurrentContext(context)
   } catch (error) {
-    throw new Error(`the kubeconfig ${file ?? '(default)'} cannot be read: ${String(error)}`, { cause: error })
+    throw new Error(`${name} cannot be read: ${String(error)}`, { cause: error })
   }
+  if (context !== undefined) config.setCurrentContext(context)
   const cluster = config.getCurrentCluster()
-  if (!cluster)
-    throw new Error(
-      `the kubeconfig ${file ?? '(default)'} has no cluster for the context ${config.getCurrentContext()}; it knows ${config
-        .getContexts()
-        .map(({ name }) => name)
-        .join(', ')}`,
-    )
-  return { server: cluster.server.replace(/\/+$/, ''), credentials: () => credentialsOf(config) }
+  if (!cluster) throw new Error(`${name} ${lacking(config)}`)
+  const server = cluster.server.replace(/\/+$/, '')
+  return {
+    server,
+    context: config.getCurrentContext(),
+    contexts: config.getContexts().map((each) => each.name),
+    credentials: server.startsWith('http:') ? async () => ({ headers: {} }) : () => credentialsOf(config),
+  }
+}
+
+/** Why its current context leads nowhere. */
+const lacking = (config: KubeConfig): string => {
+  const contexts = config.getContexts().map(({ name }) => name)
+  const known = contexts.length === 0 ? 'it has none' : `it knows ${contexts.join(', ')}`
+  const current = config.getCurrentContext() as string | undefined
+  if (!current) return `has no current context: choose one with --context; ${known}`
+  if (!contexts.includes(current)) return `has no context "${current}"; ${known}`
+  return `has no cluster for its context "${current}"; ${known}`
 }
 
 type Options = Parameters<KubeConfig['applyToHTTPSOptions']>[0] & { readonly auth?: string }

@@ -58,6 +58,38 @@ test('access: names the file, and the contexts there are, when it is of no use',
   await expect(fromKubeconfig(file, 'broken')).rejects.toThrow('it knows here, broken')
 })
 
+test('access: says which context is used, and which there are; another is taken by its name', async () => {
+  await using folder = await temporary()
+  const file = join(folder.path, 'config')
+  const two = JSON.parse(kubeconfig({ token: 'secret' }))
+  two.contexts[1].context.cluster = 'c'
+  await writeFile(file, JSON.stringify(two))
+  expect(await fromKubeconfig(file)).toMatchObject({ context: 'here', contexts: ['here', 'broken'] })
+  expect(await fromKubeconfig(file, 'broken')).toMatchObject({ context: 'broken' })
+})
+
+test('access: a context that there is not, or none at all, is said with those there are', async () => {
+  await using folder = await temporary()
+  const file = join(folder.path, 'config')
+  await writeFile(file, kubeconfig({}))
+  await expect(fromKubeconfig(file, 'there')).rejects.toThrow(`${file} has no context "there"; it knows here, broken`)
+  await writeFile(file, JSON.stringify({ ...JSON.parse(kubeconfig({})), 'current-context': '' }))
+  await expect(fromKubeconfig(file)).rejects.toThrow('has no current context: choose one with --context; it knows here, broken')
+  await writeFile(file, '{}')
+  await expect(fromKubeconfig(file)).rejects.toThrow('it has none')
+})
+
+test('access: over plain HTTP no credentials are sent, as kubectl does it', async () => {
+  await using folder = await temporary()
+  const file = join(folder.path, 'config')
+  const plain = JSON.parse(kubeconfig({ token: 'secret' }))
+  plain.clusters[0].cluster = { server: 'http://127.0.0.1:8001' }
+  await writeFile(file, JSON.stringify(plain))
+  const access = await fromKubeconfig(file)
+  expect(access.server).toBe('http://127.0.0.1:8001')
+  expect(await access.credentials()).toEqual({ headers: {} })
+})
+
 test('access: reads the service account again whenever it is asked', async () => {
   await using folder = await temporary()
   await writeFile(join(folder.path, 'ca.crt'), 'CA')
