@@ -1,4 +1,4 @@
-import { assign, type DoneActorEvent, emit, enqueueActions, setup, stateIn } from 'xstate'
+import { and, assign, type DoneActorEvent, emit, enqueueActions, setup, stateIn } from 'xstate'
 import type { BrakePolicy, BrakeReport, ClusterEvent, ClusterFact, MissingPower, Phase } from '../events/cluster.ts'
 import { invoked, spawned, tell } from '../runtime/intent.ts'
 import type { Migrations, Reach } from '../runtime/types.ts'
@@ -39,6 +39,12 @@ export const permits = (value: unknown, reach: Reach): string | undefined => {
   return brake === 'released' || 'finish' in brake ? undefined : 'the brake is on'
 }
 
+/** `permits` of a process that may not change the cluster: neither to take nor to give back. */
+export const permitsNothing =
+  (reason: string) =>
+  (_: unknown, reach: Reach): string | undefined =>
+    reach === 'internal' ? undefined : reason
+
 /** The powers over Kubernetes are asked for again so often while some are missing. */
 const RECHECK_MS = 60_000
 /** A permission waits for an offer: the child is spawned again until a process hosts it. */
@@ -51,6 +57,11 @@ const entered = (phase: Phase) =>
   emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.PhaseEntered', phase })
 const allowed = (child: string) =>
   emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.ChildAllowed', child })
+type Demotion = Extract<ClusterEvent, { readonly type: 'cluster.Demote' }>
+const abandoned = emit<Context, Demotion, undefined, ClusterEvent, ClusterFact>(({ event }) => ({
+  type: 'cluster.ActionsAbandoned',
+  ...(event.reason !== undefined && { reason: event.reason }),
+}))
 const stopped = (child: string) =>
   emit<Context, ClusterEvent, undefined, ClusterEvent, ClusterFact>({ type: 'cluster.ChildStopped', child })
 
@@ -141,6 +152,7 @@ export const cluster = setup({
   guards: {
     active: stateIn({ phase: { connected: { automating: 'active' } } }),
     disconnecting: stateIn({ phase: { connected: { automating: 'disconnecting' } } }),
+    abandons: ({ event }) => event.type === 'cluster.Demote' && event.policy === 'abandon',
     switchedOff: stateIn({ switch: 'off' }),
     pulledBySwitch: ({ context }) => context.pulledBy === 'configmap',
     hasPolicy: ({ event }, { policy }: { readonly policy: BrakePolicy }) => 'policy' in event && event.policy === policy,
@@ -181,7 +193,14 @@ export const cluster = setup({
                 // It ends after Retire, when every action has finished or was rolled back.
                 onDone: [{ guard: 'disconnecting', target: '#cluster.phase.disconnected' }, { target: 'observing' }],
               },
-              on: { 'cluster.Demote': '.leaving', 'cluster.Disconnect': '.disconnecting' },
+              on: {
+                'cluster.Demote': [
+                  { guard: and(['abandons', 'disconnecting']), target: '#cluster.phase.disconnected', actions: abandoned },
+                  { guard: 'abandons', target: 'observing', actions: abandoned },
+                  { target: '.leaving' },
+                ],
+                'cluster.Disconnect': '.disconnecting',
+              },
               states: {
                 enabling: {
                   invoke: {
@@ -281,4 +300,6 @@ export const clusterMigrations: Migrations = {
     value: { ...(state.value as object), switch: 'off' },
     context: { ...(state.context as object), pulledBy: 'command' },
   }),
+  // Version 2 could not be demoted without giving back.
+  2: (state) => state,
 }

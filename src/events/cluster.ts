@@ -6,6 +6,9 @@ const Nothing = z.strictObject({})
 export const BrakePolicy = z.enum(['rollback', 'finish'])
 export type BrakePolicy = z.infer<typeof BrakePolicy>
 const Hold = z.strictObject({ policy: BrakePolicy.default('rollback'), reason: z.string().max(500).optional() })
+/** `rollback`: running actions give back what they took. `abandon`: they end where they are, and nothing is given back. */
+const DemotePolicy = z.enum(['rollback', 'abandon'])
+const Demote = z.strictObject({ policy: DemotePolicy.default('rollback'), reason: z.string().max(500).optional() })
 
 /** What the ConfigMap says when it holds the brake. */
 export const BrakeSwitch = z.object({ policy: BrakePolicy, reason: z.string().max(500).optional() })
@@ -23,7 +26,7 @@ export type ClusterEvent = At &
   (
     | { readonly type: 'cluster.Connect' }
     | { readonly type: 'cluster.Promote' }
-    | { readonly type: 'cluster.Demote' }
+    | ({ readonly type: 'cluster.Demote' } & z.infer<typeof Demote>)
     | { readonly type: 'cluster.Disconnect' }
     | { readonly type: 'cluster.EnableSecurity' }
     | { readonly type: 'cluster.DisableSecurity' }
@@ -36,6 +39,8 @@ export type ClusterEvent = At &
 /** What the cluster actor tells everyone. */
 export type ClusterFact =
   | { readonly type: 'cluster.PhaseEntered'; readonly phase: Phase }
+  /** What running actions had taken, such as a cordoned node, stays as it was. */
+  | { readonly type: 'cluster.ActionsAbandoned'; readonly reason?: string }
   | { readonly type: 'cluster.SecurityEntered'; readonly security: 'on' | 'off' }
   | { readonly type: 'cluster.ChildAllowed'; readonly child: string }
   | { readonly type: 'cluster.ChildStopped'; readonly child: string }
@@ -51,7 +56,7 @@ export type Phase = 'disconnected' | 'observing' | 'automating'
 export const clusterEvents = {
   'cluster.Connect': { schema: Nothing, v: 1, command: true },
   'cluster.Promote': { schema: Nothing, v: 1, command: true },
-  'cluster.Demote': { schema: Nothing, v: 1, command: true },
+  'cluster.Demote': { schema: Demote, v: 2, command: true, upcast: { 1: (payload: unknown) => payload } },
   'cluster.Disconnect': { schema: Nothing, v: 1, command: true },
   'cluster.EnableSecurity': { schema: Nothing, v: 1, command: true },
   'cluster.DisableSecurity': { schema: Nothing, v: 1, command: true },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { brakeOf, permits, phaseOf } from '../../src/actors/cluster.ts'
+import { brakeOf, permits, permitsNothing, phaseOf } from '../../src/actors/cluster.ts'
 import { born, done, failed, given } from '../../src/runtime/testing/given.ts'
 import { shipped } from '../shipped.ts'
 
@@ -68,6 +68,28 @@ describe('cluster', () => {
       to: { phase: { connected: 'observing' } },
       emitted: [{ child: 'controller' }, { phase: 'observing' }],
     })
+  })
+
+  const abandon = { type: 'cluster.Demote', policy: 'abandon', reason: 'read-only' }
+
+  test('demote: what is abandoned is not given back: the controller is stopped with its actions, and it is told why', () => {
+    const decided = story(connect, promote, powers).when(abandon)
+    decided.then({
+      to: { phase: { connected: 'observing' } },
+      emitted: [
+        { child: 'controller' },
+        { type: 'cluster.ActionsAbandoned', reason: 'read-only' },
+        { type: 'cluster.PhaseEntered', phase: 'observing' },
+      ],
+    })
+    expect(names(decided)).toEqual(['evictor.SetMode', 'stop controller/demo'])
+    story(connect, promote, powers, demote)
+      .when(abandon)
+      .then({ to: { phase: { connected: 'observing' } } })
+    story(connect, promote, powers, { type: 'cluster.Disconnect' })
+      .when(abandon)
+      .then({ to: { phase: 'disconnected' } })
+    story(connect).when(abandon).then('refused')
   })
 
   test('disconnect: out of automating the controller is retired first, and then everything is stopped', () => {
@@ -188,5 +210,12 @@ describe('licence', () => {
     expect(permits(value, 'disruptive') === undefined).toBe(disruptive)
     expect(permits(value, 'restoring') === undefined).toBe(restoring)
     expect(permits(value, 'internal')).toBeUndefined()
+  })
+
+  test('of a process that only observes: neither takes nor gives back, whatever the phase', () => {
+    const nothing = permitsNothing('read-only')
+    expect(nothing(automating, 'disruptive')).toBe('read-only')
+    expect(nothing(automating, 'restoring')).toBe('read-only')
+    expect(nothing(automating, 'internal')).toBeUndefined()
   })
 })

@@ -43,7 +43,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   const { kubernetes, planner, processes, brakeSwitch } = ports
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
-    version: 2,
+    version: 3,
     migrate: clusterMigrations,
     machine: cluster,
     events: clusterEvents,
