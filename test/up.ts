@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { connect, type NatsConnection } from 'nats'
-import { type Connection, readConnection } from '../src/commands/home.ts'
+import { type Connection, connectionsIn } from '../src/commands/home.ts'
 import { connectionOptions } from '../src/commands/session.ts'
 import type { Status } from '../src/commands/up/asks.ts'
 import { subjects } from '../src/events/subjects.ts'
@@ -109,8 +109,8 @@ export const startUp = async (home: string, ...args: readonly string[]): Promise
 /** The connection file is written when the system serves; an older one belongs to the process before. */
 const connectionOf = async (home: string, child: ChildProcess, output: () => string): Promise<Connection> => {
   for (const until = performance.now() + START_MS; performance.now() < until; ) {
-    const known = readConnection(home)
-    if (known && known.pid === child.pid) return known
+    const known = [...connectionsIn(home).values()].find(({ pid }) => pid === child.pid)
+    if (known) return known
     if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${output()}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }

@@ -35,6 +35,8 @@ const begin = async (message: unknown): Promise<void> => {
     nats: { servers: nats },
     cluster,
     access: fixedAccess({ server, token }),
+    context: 'simulated',
+    mayWrite: true,
     policy,
     log: logTo(log),
     alone: true,

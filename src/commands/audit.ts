@@ -1,11 +1,11 @@
 import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { ask, type Session, withSession } from './session.ts'
+import { ask, CLUSTER_OPTION, type Session, withSession } from './session.ts'
 import { printable } from './table.ts'
 import type { AuditPage, AuditQuestion } from './up/audit-trail.ts'
 import type { Audited } from './up/audited.ts'
 
-type Options = { readonly since?: number; readonly format: 'jsonl' | 'text' }
+type Options = { readonly since?: number; readonly format: 'jsonl' | 'text'; readonly cluster?: string }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 /** Milliseconds: what was archived is read through for one answer. */
@@ -22,12 +22,13 @@ export const auditCommand = (program: Command): void => {
       (text: string) => sinceOf(text, Date.now()),
     )
     .addOption(new Option('--format <format>', 'one JSON object a line, or text').choices(['jsonl', 'text']).default('jsonl'))
+    .option(...CLUSTER_OPTION)
     .addHelpText('after', HELP)
-    .action(({ since, format }: Options) =>
+    .action(({ since, format, ...wanted }: Options) =>
       withSession(async (session) => {
         for await (const entry of trail(session, since))
           process.stdout.write(format === 'text' ? `${auditLine(entry)}\n` : `${JSON.stringify(entry)}\n`)
-      }),
+      }, wanted),
     )
 }
 

@@ -8,6 +8,7 @@ import type { NodeThen } from './up/nodes-then.ts'
 import type { Standing, StandingPage } from './up/replays.ts'
 
 export type AtOptions = {
+  readonly cluster?: string
   readonly format: 'text' | 'json'
   readonly kind?: readonly string[]
   readonly namespace?: string

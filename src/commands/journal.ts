@@ -4,7 +4,7 @@ import { stated } from '../runtime/drafts.ts'
 import type { Commit } from '../runtime/types.ts'
 import type { Verdict } from '../runtime/verify.ts'
 import { type AtOptions, at } from './journal-at.ts'
-import { ask, type Session, UserError, withSession } from './session.ts'
+import { ask, CLUSTER_OPTION, type Session, UserError, withSession } from './session.ts'
 import { printable, table } from './table.ts'
 import type { ActorPage, CommitPage, VerdictPage } from './up/replays.ts'
 
@@ -19,11 +19,12 @@ export const journalCommand = (program: Command): void => {
     .description('decide all commits again with the machines of the running system; exit code 1 when one comes out otherwise')
     .argument('[actor]', 'TYPE or TYPE/ID; without it every actor of the journal')
     .addOption(format())
+    .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
       '\nExamples:\n  $ quartermaster journal verify\n  $ quartermaster journal verify evictor\n  $ quartermaster journal verify cluster/demo --format json',
     )
-    .action((actor: string | undefined, options: Shown) => withSession((session) => verify(session, actor, options)))
+    .action((actor: string | undefined, options: Shown) => withSession((session) => verify(session, actor, options), options))
   journal
     .command('show')
     .description("print one actor's commits")
@@ -31,11 +32,12 @@ export const journalCommand = (program: Command): void => {
     .option('--from <n>', 'from this commit on', commitNumber)
     .option('--to <n>', 'up to this commit', commitNumber)
     .addOption(format())
+    .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
       '\nExamples:\n  $ quartermaster journal show cluster/demo\n  $ quartermaster journal show evictor/demo --from 10 --to 20\n  $ quartermaster journal show cluster/demo --format json | jq .ev',
     )
-    .action((actor: string, options: Range) => withSession((session) => show(session, actor, options)))
+    .action((actor: string, options: Range) => withSession((session) => show(session, actor, options), options))
   journal
     .command('at')
     .description('print every actor that lived at a time and its state, and the cluster as it was')
@@ -43,14 +45,15 @@ export const journalCommand = (program: Command): void => {
     .option('--kind <kinds...>', 'only objects of these kinds, such as nodes pods deployments.apps')
     .option('--namespace <namespace>', 'only objects of this namespace')
     .addOption(format())
+    .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
       '\nThe cluster is kept for seven days or two gibibytes. With --format json it is a List that "plan --snapshot" takes.\n\nExamples:\n  $ quartermaster journal at 2026-03-01T12:00:00Z\n  $ quartermaster journal at "$(date -u -d -1hour +%FT%TZ)" --kind pods --namespace default\n  $ quartermaster journal at 2026-03-01T12:00:00Z --format json > then.json && quartermaster plan --snapshot then.json',
     )
-    .action((time: number, options: AtOptions) => withSession((session) => at(session, time, options)))
+    .action((time: number, options: AtOptions) => withSession((session) => at(session, time, options), options))
 }
 
-type Shown = { readonly format: 'text' | 'json' }
+type Shown = { readonly format: 'text' | 'json'; readonly cluster?: string }
 type Range = Shown & { readonly from?: number; readonly to?: number }
 
 const actorName = (text: string): string => {

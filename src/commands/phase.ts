@@ -5,7 +5,8 @@ import type { ClusterFact } from '../events/cluster.ts'
 import { subjects } from '../events/subjects.ts'
 import type { CloudEvent } from '../runtime/projector.ts'
 import type { Outcome } from '../runtime/types.ts'
-import { request, type Session, UserError, withSession } from './session.ts'
+import { CLUSTER_OPTION, request, type Session, UserError, withSession } from './session.ts'
+import { printable } from './table.ts'
 
 type Order = {
   readonly name: string
@@ -57,6 +58,8 @@ const orders: readonly Order[] = [
   },
 ]
 
+type Given = { readonly format: string; readonly cluster?: string; readonly policy?: string; readonly reason?: string }
+
 const WAIT_MS = 60_000
 const json = JSONCodec<CloudEvent>()
 
@@ -67,6 +70,7 @@ export const phaseCommands = (program: Command): void => {
       .command(order.name)
       .description(order.summary)
       .option('--format <format>', 'text or json', 'text')
+      .option(...CLUSTER_OPTION)
       .addHelpText(
         'after',
         `\nExamples:\n  $ quartermaster ${order.name}\n  $ nats pub qm.demo.cmd.cluster.${order.verb} '{}'    # the same from any NATS client`,
@@ -75,18 +79,31 @@ export const phaseCommands = (program: Command): void => {
       command
         .option('--policy <policy>', 'rollback: running actions give back what they took; finish: they go on', 'rollback')
         .option('--reason <text>', 'why, for everyone who reads the events')
-    command.action(async ({ format, ...payload }: { format: string; policy?: string; reason?: string }) => {
-      process.exitCode = await withSession((session) => give(session, order, payload, format))
+    if (order.name === 'demote')
+      command
+        .option(
+          '--policy <policy>',
+          'rollback: running actions give back what they took; abandon: they end as they are',
+          'rollback',
+        )
+        .option('--reason <text>', 'why, for everyone who reads the events')
+    command.action(async ({ format, cluster, ...payload }: Given) => {
+      const wanted = { orders: true, ...(cluster !== undefined && { cluster }) } as const
+      process.exitCode = await withSession((session) => give(session, order, payload, format), wanted)
     })
   }
 }
 
 const give = async (session: Session, order: Order, payload: object, format: string): Promise<number> => {
-  const { nc, cluster } = session
+  const { nc, cluster, context } = session
   const facts = nc.subscribe(`qm.${cluster}.evt.cluster.>`)
   const outcome = (await request(session, subjects(cluster).call('cluster', order.verb), payload)) as Outcome
   if (!outcome.ok) {
-    say(format, { ok: false, why: outcome.why, detail: outcome.detail }, `${styleText('yellow', 'Refused:')} ${outcome.detail}`)
+    say(
+      format,
+      { ok: false, cluster, context, why: outcome.why, detail: outcome.detail },
+      `${styleText('yellow', 'Refused:')} ${printable(outcome.detail)}`,
+    )
     return 1
   }
   const late = setTimeout(() => facts.unsubscribe(), WAIT_MS)
@@ -96,7 +113,7 @@ const give = async (session: Session, order: Order, payload: object, format: str
     if (fact.type === 'cluster.PowerMissing') process.stderr.write(`Power missing: ${fact.actor} may not ${fact.power}\n`)
     if (!order.until(fact)) continue
     clearTimeout(late)
-    say(format, { ok: true, fact }, `${styleText('green', order.done)}${details(fact)}`)
+    say(format, { ok: true, cluster, context, fact }, `${styleText('green', order.done)}${details(fact)}`)
     return 0
   }
   throw new UserError(`${order.name} was accepted but had no effect within ${WAIT_MS / 1000} s: see "quartermaster status"`)

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { identityInWords } from './identity.ts'
-import { ask, withSession } from './session.ts'
+import { ask, CLUSTER_OPTION, withSession } from './session.ts'
 import { dollars, printable, table } from './table.ts'
 import type { Status } from './up/asks.ts'
 
@@ -13,12 +13,13 @@ export const statusCommand = (program: Command): void => {
     .command('status')
     .description('phase, brake, security, provider, nodes, pods, $/h, actors and their states, missing powers')
     .option('--format <format>', 'text or json', 'text')
+    .option(...CLUSTER_OPTION)
     .addHelpText('after', '\nExamples:\n  $ quartermaster status\n  $ quartermaster status --format json | jq .hourlyCost')
-    .action(({ format }: { format: string }) =>
+    .action(({ format, ...wanted }: { format: string; cluster?: string }) =>
       withSession(async (session) => {
         const status = (await ask(session, 'state')) as Status
         process.stdout.write(format === 'json' ? `${JSON.stringify(status)}\n` : statusText(status))
-      }),
+      }, wanted),
     )
 }
 
@@ -63,11 +64,12 @@ export const headRows = (status: Status): readonly (readonly [string, string])[]
   const phaseColour = status.phase === 'automating' ? 'green' : status.phase === 'observing' ? 'cyan' : 'yellow'
   const saving = planned === null || now === 0 ? '' : ` (${Math.round((1 - planned / now) * 100)} % less)`
   return [
-    ['Cluster', status.cluster],
+    ['Cluster', `${status.cluster} (context ${printable(status.context)})`],
     ['Provider', status.identity ? identityInWords(status.identity) : styleText('dim', 'not read yet')],
     ['Phase', styleText(phaseColour, status.phase)],
     ['Brake', status.brake === 'released' ? 'released' : styleText('red', status.brake)],
     ['Security', status.security],
+    ['Access', status.access === 'read-only' ? `read-only${styleText('dim', ' (up --allow-writes lifts it)')}` : status.access],
     ['Nodes', status.nodes.toLocaleString('en-US')],
     ['Pods', status.pods.toLocaleString('en-US')],
     ['Cost now', dollars(now)],

@@ -3,28 +3,21 @@ import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
 import { connect, type NatsConnection } from 'nats'
 import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
-import { type Access, fixedAccess, fromKubeconfig } from '../adapters/kubernetes/access.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
-import { takeFolder } from '../adapters/nats-server/folder.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import type { Log } from '../runtime/ground.ts'
-import { startSimulator } from '../simulator/start.ts'
-import { homeFolder, writeConnection, writeKubeconfig } from './home.ts'
+import { DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
 import { dollars } from './table.ts'
-import { connectFirst, followEvents } from './up/beginning.ts'
+import { connectFirst, followEvents, stayObserving } from './up/beginning.ts'
 import { createLog } from './up/log.ts'
 import { livingSummary } from './up/summary.ts'
 import { startSystem } from './up/system.ts'
 import type { Vitals } from './up/vitals.ts'
+import { clusterIdOf, openWorld, realCluster, type World, type WorldOptions } from './up/world.ts'
 
-type Options = {
-  readonly kubeconfig?: string
-  readonly context?: string
-  readonly trace: string
-  readonly nodes?: number
-  readonly seed: number
-  readonly cluster: string
+type Options = WorldOptions & {
+  readonly cluster?: string
   readonly acceptLoss?: true
   /** An address, or `true` where none was given. */
   readonly metrics?: string | true
@@ -38,8 +31,6 @@ type Nats = {
   readonly alone: boolean
   stop(): Promise<void>
 }
-type World = { readonly access: Access; readonly name: string; readonly policy: object; stop(): Promise<void> }
-
 const wholeNumber = (text: string): number => {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It has to be a whole number above zero.')
   return Number(text)
@@ -50,12 +41,16 @@ export const upCommand = (program: Command): void => {
   program
     .command('up')
     .description('run everything in one process: NATS, the actors and, without --kubeconfig, a simulated cluster')
-    .option('--kubeconfig <file>', 'a real cluster instead of the simulated one')
-    .option('--context <name>', 'which context of the kubeconfig')
+    .option('--kubeconfig <file>', 'a real cluster instead of the simulated one: it is only observed')
+    .option('--context <name>', 'which context of the kubeconfig, instead of its current one')
+    .option('--allow-writes', 'lets "promote" drain and remove nodes of the real cluster')
     .option('--trace <name>', 'what the simulated cluster is made of', 'openb')
     .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
     .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)
-    .option('--cluster <id>', 'the cluster id in every subject: a-z, 0-9 and -', 'demo')
+    .option(
+      '--cluster <id>',
+      `the cluster id in every subject: a-z, 0-9 and - (default: ${DEMO}, or by the kubeconfig's context)`,
+    )
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .option(
       '--metrics [address]',
@@ -63,30 +58,34 @@ export const upCommand = (program: Command): void => {
     )
     .addHelpText(
       'after',
-      '\nData, logs and the connection file are kept under QUARTERMASTER_HOME. NATS_URL uses a NATS that runs already.\n\nExamples:\n  $ quartermaster up\n  $ quartermaster up --nodes 100\n  $ quartermaster up --kubeconfig ~/.kube/config --context staging --cluster staging',
+      '\nData, logs and the connection file are kept under QUARTERMASTER_HOME. A real cluster is only observed, unless --allow-writes is given. NATS_URL uses a NATS that runs already.\n\nExamples:\n  $ quartermaster up\n  $ quartermaster up --nodes 100\n  $ quartermaster up --kubeconfig ~/.kube/config --context staging --cluster staging',
     )
     .action(up)
 }
 
 const up = async (options: Options): Promise<void> => {
-  if (!/^[a-z0-9-]+$/.test(options.cluster))
-    throw new UserError(`--cluster ${options.cluster}: use a-z, 0-9 and - only, as it is part of every subject`)
-  if (options.trace !== 'openb') throw new UserError(`--trace ${options.trace}: there is only the trace openb`)
-  const home = homeFolder()
+  const real = await realCluster(options)
+  const cluster = options.cluster ?? (real ? clusterIdOf(real.context) : DEMO)
+  if (!/^[a-z0-9-]+$/.test(cluster))
+    throw new UserError(`--cluster ${cluster}: use a-z, 0-9 and - only, as it is part of every subject`)
+  const home = systemFolder(homeFolder(), cluster)
   const startedAt = performance.now()
   const isTerminal = process.stdout.isTTY
   const log = createLog(home, isTerminal)
   await using started = new AsyncDisposableStack()
   const vitals = started.adopt(await openVitals(options, log), (opened) => opened?.stop())
   const nats = started.adopt(await startNats(home, log), ({ stop }) => stop())
-  const world = started.adopt(await openWorld(home, options), ({ stop }) => stop())
+  const world = started.adopt(await openWorld(home, real, options), ({ stop }) => stop())
+  const { access, context, policy, mayWrite } = world
   const system = started.adopt(
     await startSystem({
       nats: connectionOptions(nats.url, nats.systemSeedFile),
       seedFile: nats.systemSeedFile,
-      cluster: options.cluster,
-      access: world.access,
-      policy: world.policy,
+      cluster,
+      access,
+      context,
+      mayWrite,
+      policy,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,
@@ -94,19 +93,21 @@ const up = async (options: Options): Promise<void> => {
     }),
     ({ stop }) => stop(),
   )
-  writeConnection(home, {
-    url: nats.url,
-    cluster: options.cluster,
-    pid: process.pid,
-    ...(nats.seedFile !== undefined && { seedFile: nats.seedFile }),
-  })
-  const summary = isTerminal ? livingSummary(process.stdout, system.status, hintOf(options.cluster)) : undefined
-  announce(nats, world, options.cluster, vitals?.url)
-  followEvents(system, options.cluster, (event, fact) => {
+  const { url, seedFile } = nats
+  const known = { url, cluster, context, ...(seedFile !== undefined && { seedFile }) }
+  const connection = { ...known, pid: process.pid, startedAt: Date.now() }
+  writeConnection(home, connection)
+  started.defer(() => removeConnection(home, connection))
+  const summary = isTerminal ? livingSummary(process.stdout, system.status, hintOf(cluster)) : undefined
+  announce(nats, world, cluster, vitals?.url)
+  followEvents(system, cluster, (event, fact) => {
     if (summary) summary.add(event)
     else log[levelOf(fact, event.data)]({ fact, ...event.data }, sentenceOf(fact, event.data, startedAt))
   })
-  await withOperator(nats, (nc) => connectFirst({ nc, host: system.host }, options.cluster))
+  await withOperator(nats, (nc) => connectFirst({ nc, host: system.host }, cluster))
+  const life = new AbortController()
+  started.defer(() => life.abort())
+  if (!mayWrite) void stayObserving(system.host, cluster, (work) => withOperator(nats, work), log, life.signal)
   const signal = await interrupted()
   summary?.stop()
   log.info({ signal }, 'stopping')
@@ -151,30 +152,6 @@ const startNats = async (home: string, log: Log): Promise<Nats> => {
   })
   const { seedFile: operators, systemSeedFile } = server
   return { url: server.url, seedFile: operators, systemSeedFile, alone: true, stop: server.stop }
-}
-
-const openWorld = async (home: string, { kubeconfig, context, nodes, seed }: Options): Promise<World> => {
-  if (kubeconfig !== undefined) {
-    const access = await fromKubeconfig(kubeconfig, context)
-    return { access, name: access.server, policy: {}, stop: async () => {} }
-  }
-  // With NATS_URL nothing else keeps two processes from writing one world.
-  const folder = join(home, 'world')
-  const taken = takeFolder(folder)
-  const simulator = await startSimulator({ folder, trace: 'openb', seed, nodes })
-  void simulator.failed.then((error) => {
-    throw error // without its world the process has nothing to work on: it ends with the reason
-  })
-  const access = fixedAccess({ server: simulator.url, token: simulator.token })
-  // Short grace and single replicas too, so that in the simulated world something happens; real clusters get the careful defaults.
-  const policy = { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 50 }
-  const file = writeKubeconfig(home, simulator.url, simulator.token)
-  return {
-    access,
-    name: `simulated: openb trace, with synthetic owners, budgets, zones and prices\nkubectl     kubectl --kubeconfig '${file}' get nodes`,
-    policy,
-    stop: () => simulator.stop().finally(taken.release),
-  }
 }
 
 const hintOf = (cluster: string): string =>

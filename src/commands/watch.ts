@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { JSONCodec } from 'nats'
 import { type CloudEvent, factOf } from '../runtime/projector.ts'
-import { withSession } from './session.ts'
+import { CLUSTER_OPTION, withSession } from './session.ts'
 import { printable } from './table.ts'
 
 const json = JSONCodec<CloudEvent>()
@@ -14,16 +14,17 @@ export const watchCommand = (program: Command): void => {
     .description('print public events as they come')
     .argument('[pattern]', 'subject pattern after qm.<cluster>.evt., such as evictor.> or *.ActionFailed', '>')
     .option('--format <format>', 'text or json (one CloudEvent a line)', 'text')
+    .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
       "\nExamples:\n  $ quartermaster watch\n  $ quartermaster watch 'controller.>' --format json | jq .data\n  $ quartermaster watch '*.CommandRefused'",
     )
-    .action((pattern: string, { format }: { format: string }) =>
+    .action((pattern: string, { format, ...wanted }: { format: string; cluster?: string }) =>
       withSession(async ({ nc, cluster }) => {
         const events = nc.subscribe(`qm.${cluster}.evt.${pattern}`)
         process.once('SIGINT', () => events.unsubscribe())
         for await (const { data } of events) process.stdout.write(`${lineOf(json.decode(data), format)}\n`)
-      }),
+      }, wanted),
     )
 }
 

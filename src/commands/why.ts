@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import type { Move, Reason } from '../events/plan.ts'
-import { ask, UserError, withSession } from './session.ts'
+import { ask, CLUSTER_OPTION, UserError, withSession } from './session.ts'
 import { dollars, printable, table } from './table.ts'
 import type { Departure, Fact } from './up/history.ts'
 
@@ -28,17 +28,19 @@ export const whyCommand = (program: Command): void => {
     .description('the decisions about a node or pod, and their reasons')
     .argument('<what>', 'node/NAME or pod/NAMESPACE/NAME')
     .option('--format <format>', 'text or json', 'text')
+    .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
       '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z',
     )
-    .action((what: string, { format }: { format: string }) =>
+    .action((what: string, { format, ...wanted }: { format: string; cluster?: string }) =>
       withSession(async (session) => {
         const why = (await ask(session, 'why', aboutOf(what))) as Why
-        process.stdout.write(format === 'json' ? `${JSON.stringify(why)}\n` : whyText(why))
+        const { cluster, context } = session
+        process.stdout.write(format === 'json' ? `${JSON.stringify({ cluster, context, ...why })}\n` : whyText(why))
         const nothing = why.facts.length === 0 && why.plan === null
         process.exitCode = nothing ? 1 : 0
-      }),
+      }, wanted),
     )
 }
 

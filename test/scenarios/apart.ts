@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nkeys } from 'nats'
 import { vi } from 'vitest'
-import { readConnection, writeKubeconfig } from '../../src/commands/home.ts'
+import { connectionsIn, writeKubeconfig } from '../../src/commands/home.ts'
 import type { Status } from '../../src/commands/up/asks.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import { type CloudEvent, factOf } from '../../src/runtime/projector.ts'
@@ -32,7 +32,8 @@ export type Process = {
 
 export type Apart = AsyncDisposable & {
   readonly nats: NatsForTest
-  start(): Promise<Process>
+  /** `mayWrite`: with --allow-writes. */
+  start(mayWrite?: boolean): Promise<Process>
   /** The system as one who talks to NATS directly sees it; `home` is for the kubeconfig. */
   readonly up: Pick<Up, 'nc' | 'connection' | 'told' | 'until' | 'call' | 'status'>
   readonly home: string
@@ -58,7 +59,7 @@ export const apart = async (nodes: number): Promise<Apart> => {
   stack.defer(() => simulator.stop())
   const home = folder('home')
   writeKubeconfig(home, simulator.url, simulator.token)
-  const start = async (): Promise<Process> => {
+  const start = async (mayWrite = true): Promise<Process> => {
     const writes: Write[] = []
     const toNats = stack.use(await proxyTo(nats.port))
     const toKubernetes = stack.use(
@@ -68,8 +69,9 @@ export const apart = async (nodes: number): Promise<Apart> => {
       }),
     )
     const own = folder('home')
-    const kubeconfig = insecureKubeconfig(own, toKubernetes.port, simulator.token)
-    const child = spawn(process.execPath, ['src/main.ts', 'up', '--kubeconfig', kubeconfig, '--cluster', nats.cluster], {
+    const kubeconfig = writeKubeconfig(own, `http://127.0.0.1:${toKubernetes.port}`, simulator.token)
+    const options = ['--kubeconfig', kubeconfig, '--cluster', nats.cluster, ...(mayWrite ? ['--allow-writes'] : [])]
+    const child = spawn(process.execPath, ['src/main.ts', 'up', ...options], {
       env: { ...process.env, QUARTERMASTER_HOME: own, NATS_URL: `nats://127.0.0.1:${toNats.port}` },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -87,7 +89,7 @@ export const apart = async (nodes: number): Promise<Apart> => {
       nats: toNats,
       kubernetes: toKubernetes,
       writes,
-      hosts: () => readConnection(own)?.pid === child.pid,
+      hosts: () => [...connectionsIn(own).values()].some(({ pid }) => pid === child.pid),
       output: () => chunks.join(''),
       end,
     }
@@ -103,17 +105,6 @@ export const apart = async (nodes: number): Promise<Apart> => {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
-}
-
-/** Client-node takes plain HTTP only where TLS would not be verified either. */
-const insecureKubeconfig = (folder: string, port: number, token: string): string => {
-  const file = join(folder, 'kubeconfig.json')
-  const name = 'simulated'
-  const cluster = { server: `http://127.0.0.1:${port}/with-token/${token}`, 'insecure-skip-tls-verify': true }
-  const context = { cluster: name, user: name }
-  const config = { clusters: [{ name, cluster }], users: [{ name, user: {} }], contexts: [{ name, context }] }
-  writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'Config', ...config, 'current-context': name }))
-  return file
 }
 
 /** The server asks nobody for credentials, but those who look after what happened bring some. */
@@ -135,7 +126,7 @@ const observer = ({ nc, url, cluster }: NatsForTest, seedFile: string): Apart['u
     (await nc.request(subject, JSON.stringify(payload), { timeout: 10_000 })).json<T>()
   return {
     nc,
-    connection: { url, cluster, pid: process.pid, seedFile },
+    connection: { url, cluster, context: 'simulated', pid: process.pid, startedAt: 0, seedFile },
     told,
     until: async (what, fits) => {
       await vi

@@ -1,30 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
 import { subjects } from '../../src/events/subjects.ts'
+import { command, environment, type Ran } from '../command.ts'
 import { startUp, type Up, withHome, world } from '../up.ts'
-
-const run = promisify(execFile)
-type Ran = { readonly code: number; readonly out: string; readonly err: string }
-
-/** One of our commands as a user would run it. */
-const command = async (home: string, args: readonly string[]): Promise<Ran> => {
-  const env = { ...process.env, QUARTERMASTER_HOME: home, NATS_URL: undefined, NO_COLOR: '1' }
-  try {
-    const { stdout, stderr } = await run(process.execPath, ['src/main.ts', ...args], { env, timeout: 60_000 })
-    return { code: 0, out: stdout, err: stderr }
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: unknown; stdout: string; stderr: string }
-    return { code: typeof code === 'number' ? code : 0, out: stdout, err: stderr }
-  }
-}
 
 /** A command that goes on and on: until it has said something, then Ctrl-C. */
 const untilItSpeaks = async (home: string, args: readonly string[]): Promise<Ran> => {
-  const env = { ...process.env, QUARTERMASTER_HOME: home, NATS_URL: undefined, NO_COLOR: '1' }
+  const env = environment(home)
   const child = spawn(process.execPath, ['src/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => {
@@ -142,6 +127,12 @@ test('command line: errors are one sentence with the remedy, exit code 2, and no
     const odd = await command(home, ['why', 'cow/1'])
     expect(odd.code).toBe(2)
     expect((await command(home, ['up', '--cluster', 'Not Good'])).err).toMatch(/--cluster Not Good: use a-z, 0-9 and - only/)
+    expect((await command(home, ['up', '--context', 'prod'])).err).toMatch(/--context prod: say with --kubeconfig which file/)
+    const none = await command(home, ['up', '--kubeconfig', join(home, 'none')])
+    expect([none.code, none.err]).toEqual([
+      2,
+      expect.stringMatching(/^quartermaster: the kubeconfig \S+ cannot be read: .*ENOENT/),
+    ])
     expect((await command(home, ['promot'])).code).toBe(2)
     expect((await command(home, ['status', '--help'])).code).toBe(0)
   })

@@ -10,8 +10,16 @@ import { type AuditSource, auditPage } from './audit-trail.ts'
 import { departures, factsAbout } from './history.ts'
 import type { PlannerThread } from './planner.ts'
 
-export type Status = {
+/** Which cluster it is, and what may be done to it. */
+export type Place = {
   readonly cluster: string
+  /** The kubeconfig's context by which it is reached; `simulated` without one. */
+  readonly context: string
+  /** `read-only`: nothing is changed in the cluster, and Promote is refused. */
+  readonly access: 'read-only' | 'read-write'
+}
+
+export type Status = Place & {
   readonly phase: string
   readonly security: 'on' | 'off'
   readonly brake: string
@@ -36,23 +44,27 @@ export type ParkedEffect = { readonly key: string; readonly effect: string; read
 type Asked = AuditSource & {
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
+  readonly place: Place
   readonly host: Host
   readonly planner: PlannerThread
   /** Further questions, by what they ask. */
   readonly more?: Readonly<Record<string, (question: unknown) => Promise<unknown>>>
 }
 
+/** As NATS lists it among its services; its metadata say which cluster's it is. */
+export const ASK_SERVICE = { name: 'quartermaster-ask', version: '1.0.0' }
+
 const json = JSONCodec<unknown>()
 const About = z.object({ kind: z.enum(['node', 'pod']), name: z.string().min(1) })
 
 /** The system's state in one answer. */
-export const statusOf = async (cluster: string, host: Host, planner: PlannerThread): Promise<Status> => {
+export const statusOf = async (place: Place, host: Host, planner: PlannerThread): Promise<Status> => {
   const figures = await planner.figures()
   const actors = host.actors()
   const governor = actors.find(({ self }) => self.type === 'cluster')?.book()?.state
   const { missing = [] } = (governor?.context ?? {}) as { missing?: Status['missingPowers'] }
   return {
-    cluster,
+    ...place,
     phase: phaseOf(governor?.value ?? {}),
     security: (governor?.value as { security?: unknown } | undefined)?.security === 'off' ? 'off' : 'on',
     brake: governor ? brakeOf(governor.value) : 'released',
@@ -92,7 +104,7 @@ const parkedIn = (host: Host): readonly ParkedEffect[] =>
 
 /** Answers `qm.<c>.ask.state`, `qm.<c>.ask.why` and `qm.<c>.ask.audit`, discoverable as a NATS service. */
 export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }> => {
-  const { nc, js, jsm, cluster, host, planner } = asked
+  const { nc, js, jsm, cluster, place, host, planner } = asked
   const why = async (question: unknown): Promise<unknown> => {
     const about = About.parse(question)
     const facts = await factsAbout(js, jsm, cluster, about)
@@ -103,14 +115,14 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
       plan: (await planner.planned(about.kind, about.name)) ?? null,
     }
   }
-  const service = await nc.services.add({ name: 'quartermaster-ask', version: '1.0.0', queue: 'ask' })
+  const service = await nc.services.add({ ...ASK_SERVICE, queue: 'ask', metadata: { ...place } })
   const endpoint = (what: string, answer: (question: unknown) => Promise<unknown>): void => {
     const handler = (error: Error | null, message: ServiceMsg): void => {
       if (!error) void reply(message, answer)
     }
     service.addEndpoint(what, { subject: subjects(cluster).ask(what), handler })
   }
-  endpoint('state', () => statusOf(cluster, host, planner))
+  endpoint('state', () => statusOf(place, host, planner))
   endpoint('why', why)
   endpoint('audit', (question) => auditPage(asked, question))
   endpoint('parked', async () => parkedIn(host))

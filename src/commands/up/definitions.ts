@@ -30,6 +30,8 @@ export type Ports = {
   readonly planner: Planner
   readonly processes: Processes
   readonly brakeSwitch: SwitchReads
+  /** Why nothing may be changed in the cluster; undefined: it may. */
+  readonly readOnly?: string | undefined
 }
 
 /** What each actor type needs of Kubernetes; the evictor acts through the controller alone. */
@@ -40,13 +42,16 @@ const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
 export const definitions = (ports: Ports): readonly Definition[] => {
-  const { kubernetes, planner, processes, brakeSwitch } = ports
+  const { kubernetes, planner, processes, brakeSwitch, readOnly } = ports
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
     version: 3,
     migrate: clusterMigrations,
     machine: cluster,
-    events: clusterEvents,
+    events: {
+      ...clusterEvents,
+      'cluster.Promote': { ...clusterEvents['cluster.Promote'], ...(readOnly !== undefined && { barred: readOnly }) },
+    },
     effects: clusterEffects(kubernetes, processes, brakeSwitch, powers),
     children: {
       agent: { type: 'agent', id: 'parent' },

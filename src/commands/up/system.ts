@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ConnectionOptions, NatsConnection } from 'nats'
-import { permits } from '../../actors/cluster.ts'
+import { permits, permitsNothing } from '../../actors/cluster.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
@@ -15,6 +15,7 @@ import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
+import { ONLY_OBSERVES, observing } from '../../adapters/kubernetes/observing.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
@@ -28,7 +29,7 @@ import { type Host, startHost } from '../../runtime/host.ts'
 import { licence } from '../../runtime/licence.ts'
 import { project } from '../../runtime/projector.ts'
 import { createTimers } from '../../runtime/timers.ts'
-import { type Status, serveAsks, statusOf } from './asks.ts'
+import { type Place, type Status, serveAsks, statusOf } from './asks.ts'
 import { definitions } from './definitions.ts'
 import { startFrugal } from './frugal.ts'
 import { openPast } from './past.ts'
@@ -40,6 +41,10 @@ export type SystemOptions = {
   readonly nats: ConnectionOptions
   readonly cluster: string
   readonly access: Access
+  /** What people call that way to the cluster: the kubeconfig's context. */
+  readonly context: string
+  /** Otherwise it only observes: nothing is changed in the cluster. */
+  readonly mayWrite: boolean
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
   /** What of the cluster is read beside the rule. */
@@ -75,7 +80,9 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const [leases, processes] = [await kvLeases(js, { log }), await kvProcesses(js)]
   if (options.alone) await Promise.all([leases.clear(), processes.clear()])
 
-  const client = kubernetesClient(options.access, vitals?.agent.answered)
+  const readOnly = options.mayWrite ? undefined : ONLY_OBSERVES
+  const reached = kubernetesClient(options.access, vitals?.agent.answered)
+  const client = readOnly === undefined ? reached : observing(reached)
   const kubernetes = kubernetesWrites(client)
   const frugal = startFrugal(log)
   const stored = objectStore(js, jsm, cluster, own, {
@@ -103,6 +110,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     planner,
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),
+    readOnly,
   }
   const known = definitions(ports)
   await refuseLoss(storage, cluster, known, options.acceptLoss, own, log)
@@ -112,7 +120,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
 
   const root = { address: { type: 'cluster', id: cluster } }
   let journalAt = performance.now()
-  const held = licence(journal, { actor: root.address, permits }, systemClock, life.signal, () => {
+  const governor = { actor: root.address, permits: readOnly === undefined ? permits : permitsNothing(readOnly) }
+  const held = licence(journal, governor, systemClock, life.signal, () => {
     journalAt = performance.now()
     const state = { types: hosted.map(({ type }) => type), seen: held.seen(), inFlight: held.inFlight() }
     void processes
@@ -152,11 +161,12 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const newId = (): string => randomUUID().slice(0, 8)
   const recorder = recordHistory({ nc, js, jsm, cluster, log, newId }, life.signal)
   const past = openPast({ nc, jsm, cluster, journal, archive, definitions: known, machines, recorder, log })
-  const asks = await serveAsks({ nc, js, jsm, cluster, archive, host, planner, more: past.answers })
+  const place: Place = { cluster, context: options.context, access: options.mayWrite ? 'read-write' : 'read-only' }
+  const asks = await serveAsks({ nc, js, jsm, cluster, place, archive, host, planner, more: past.answers })
   return {
     nc,
     host,
-    status: () => statusOf(cluster, host, planner),
+    status: () => statusOf(place, host, planner),
     stop: async () => {
       await asks.stop()
       past.stop()
