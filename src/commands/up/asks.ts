@@ -127,6 +127,7 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
   endpoint('audit', (question) => auditPage(asked, question))
   endpoint('parked', async () => parkedIn(host))
   for (const [what, answer] of Object.entries(asked.more ?? {})) endpoint(what, answer)
+  await nc.flush() // whoever is told that we serve may ask at once
   return { stop: async () => void (await service.stop()) }
 }
 
