@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { agentMeter, agentMetrics } from '../../../src/adapters/metrics/agent.ts'
 import { plannerMetrics } from '../../../src/adapters/metrics/planner.ts'
@@ -148,6 +149,15 @@ test('metrics: what is not known is not said to be 0', async () => {
   expect(sampled(seen, 'quartermaster_cluster_nodes')).toBeUndefined()
   expect(sampled(seen, 'quartermaster_container_memory_limit_bytes')).toBeUndefined()
   expect(sampled(seen, 'process_resident_memory_bytes')).toBe(1)
+})
+
+test('metrics: docs/metrics.md names each with its type, labels and meaning, and no other', async () => {
+  const page = readFileSync('docs/metrics.md', 'utf8')
+  const rows = [...(await scraped()).values()].map(({ name, type, help, samples }) => {
+    const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)).filter((label) => label !== 'le'))
+    return `| \`${name}\` | ${type} | ${[...labels].map((label) => `\`${label}\``).join(', ')} | ${help} |`
+  })
+  expect(page.split('\n').filter((line) => /^\| `\w+` \|/.test(line))).toEqual(rows)
 })
 
 // promtool's rules (prometheus/client_golang, prometheus/testutil/promlint/validations).
