@@ -93,18 +93,22 @@ export const startHost = (options: HostOptions): Host => {
   const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
     const { type } = definition
     while (!life.signal.aborted) {
-      enter(type, 'waiting')
       const lease = await leases.acquire(type, ground.process, life.signal)
       enter(type, 'recovering')
       const held = AbortSignal.any([lease.lost, life.signal])
       tenures.set(type, { held, quietAt: lease.quietAt })
       // At once, whatever else NATS keeps waiting.
-      held.addEventListener('abort', () => void residents.dismiss(type), { once: true })
+      const lose = (): void => {
+        enter(type, 'waiting')
+        void residents.dismiss(type)
+      }
+      held.addEventListener('abort', lose, { once: true })
       await serveType(definition, held, onReady).catch(async (error: unknown) => {
         if (held.aborted) return
         log.error({ type, err: failureOf(error) }, 'actor type could not be served, trying again')
         await pause(clock, AGAIN_MS, life.signal)
       })
+      if (!held.aborted) enter(type, 'waiting')
       tenures.set(type, { held: AbortSignal.abort(), quietAt: 0 })
       // Whoever gets the lease next may count on it: nothing of ours is under way.
       await Promise.race([residents.dismiss(type), pause(clock, STEP_MS)])
@@ -136,7 +140,7 @@ export const startHost = (options: HostOptions): Host => {
     if (root.address.type === type)
       for (const other of unhosted)
         ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
-    enter(type, 'serving')
+    if (!held.aborted) enter(type, 'serving')
     onReady()
     await Promise.all(ended)
   }
