@@ -6,7 +6,7 @@ import { readObjects } from '../../src/adapters/jetstream/objects-reader.ts'
 import { DELETED, ensureObjectsStream, lastOn, metaIn } from '../../src/adapters/jetstream/objects-stream.ts'
 import { objectsSum } from '../../src/adapters/jetstream/objects-sum.ts'
 import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
-import { type Kind, pods } from '../../src/events/kinds.ts'
+import { catalogue, type Kind, pods } from '../../src/events/kinds.ts'
 import type { KubernetesObject, Pod } from '../../src/events/kubernetes.ts'
 import { subjects } from '../../src/events/subjects.ts'
 import { type KindMeta, Superseded } from '../../src/ports.ts'
@@ -50,6 +50,7 @@ const reading = (kinds: readonly Kind[] = [pods]) => {
   const metas: KindMeta[] = []
   const troubles: string[] = []
   const deleted: string[] = []
+  const told: string[] = []
   const end = new AbortController()
   let isReady = false
   const done = readObjects(
@@ -58,7 +59,10 @@ const reading = (kinds: readonly Kind[] = [pods]) => {
     CLUSTER,
     kinds,
     {
-      onObject: (_, { metadata }: KubernetesObject) => void objects.set(metadata.name, metadata.resourceVersion),
+      onObject: (_, { metadata, apiVersion }: KubernetesObject) => {
+        objects.set(metadata.name, metadata.resourceVersion)
+        told.push(`${metadata.name} ${apiVersion}`)
+      },
       onDeleted: (_, __, name) => {
         deleted.push(name)
         objects.delete(name)
@@ -76,12 +80,18 @@ const reading = (kinds: readonly Kind[] = [pods]) => {
     metas,
     troubles,
     deleted,
+    told,
     isReady: () => isReady,
     [Symbol.asyncDispose]: async () => {
       end.abort()
       await done
     },
   }
+}
+const kindNamed = (name: string): Kind => {
+  const kind = catalogue().find((each) => each.name === name)
+  if (!kind) throw new Error(`the catalogue has no ${name}`)
+  return kind
 }
 const eventually = async (check: () => void): Promise<void> => {
   await vi.waitFor(check, { timeout: 5_000, interval: 10 })
@@ -354,3 +364,98 @@ const tombstone = () => {
   deleted.set(DELETED, '1')
   return deleted
 }
+
+const nodePool = (name: string, resourceVersion: string, version: string) => ({
+  kind: 'NodePool',
+  apiVersion: `karpenter.sh/${version}`,
+  metadata: { name, uid: `uid-${name}`, resourceVersion },
+})
+const nodePools = kindNamed('nodepools.karpenter.sh')
+
+test('objects: a kind that is forbidden keeps its records, marked, and goes on from where it was', async () => {
+  const store = await open('one')
+  await listed(store, '10', [pod('a', '1')])
+  await using reader = reading()
+  await eventually(() => expect(reader.isReady()).toBe(true))
+  await store.unavailable('no power to list pods', false)
+  await eventually(() => expect(reader.metas.at(-1)).toMatchObject({ state: 'unavailable', reason: 'no power to list pods' }))
+  expect([...reader.objects.keys()]).toEqual(['a'])
+  await store.close()
+  const later = await open('two')
+  expect(later.watermark).toBe('10')
+  await later.bookmark('11')
+  await later.flush()
+  await eventually(() => expect(reader.metas.at(-1)).toMatchObject({ state: 'streaming', epoch: 'two' }))
+  expect(reader.metas.at(-1)).not.toHaveProperty('reason')
+  await later.close()
+})
+
+test('objects: a kind that is gone is emptied, what a zombie wrote too', async () => {
+  const store = await open('one')
+  await listed(store, '10', [pod('a', '1'), pod('b', '2')])
+  await js.publish(subject('ghost'), JSON.stringify(pod('ghost', '1')))
+  await store.unavailable('the API serves no pods', true)
+  await using reader = reading()
+  await eventually(() => expect(reader.metas.at(-1)).toMatchObject({ state: 'unavailable', count: 0, resourceVersion: '' }))
+  expect(reader.objects.size).toBe(0)
+  expect((await lastOn(jsm, subject('ghost')))?.header?.get(DELETED)).toBe('1')
+  await store.close()
+})
+
+test('objects: at another version of its group every record is written anew, once', async () => {
+  const at = (version: string, epoch: string) =>
+    objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000 }).open({ kind: nodePools, version })
+  const place = subjects(CLUSTER).object(nodePools, undefined, 'general')
+  const relist = async (store: KindStore, version: string): Promise<void> => {
+    await store.listing()
+    await store.page([nodePool('general', '1', version)])
+    await store.listed('10')
+    await store.flush()
+  }
+  const old = await at('v1beta1', 'one')
+  await relist(old, 'v1beta1')
+  await old.close()
+  await using reader = reading([nodePools])
+  await eventually(() => expect(reader.isReady()).toBe(true))
+  const store = await at('v1', 'two')
+  expect(store.watermark).toBeUndefined()
+  await relist(store, 'v1')
+  const written = await lastOn(jsm, place)
+  expect(written?.json<{ apiVersion: string }>().apiVersion).toBe('karpenter.sh/v1')
+  await relist(store, 'v1')
+  expect((await lastOn(jsm, place))?.seq).toBe(written?.seq)
+  await eventually(() => expect(reader.told).toEqual(['general karpenter.sh/v1beta1', 'general karpenter.sh/v1']))
+  expect(reader.troubles).toEqual([])
+  await store.close()
+  const next = await at('v1', 'three')
+  expect(next.watermark).toBe('10')
+  await next.close()
+})
+
+test('objects: kinds limited to a namespace are read apart, and one reader follows several', async () => {
+  const [first, second] = catalogue({ configMapNamespaces: ['kube-system', 'web'] }).filter(
+    ({ resource }) => resource === 'configmaps',
+  )
+  if (!first || !second) throw new Error('the catalogue has no ConfigMaps')
+  const map = (namespace: string, name: string) => ({
+    kind: 'ConfigMap',
+    metadata: { namespace, name, uid: `uid-${name}`, resourceVersion: '1' },
+  })
+  const stores = await Promise.all(
+    [first, second].map((kind) => objectStore(js, jsm, CLUSTER, 'one', { metaMs: 60_000 }).open({ kind, version: 'v1' })),
+  )
+  for (const [index, store] of stores.entries()) {
+    await store.listing()
+    await store.page([map(index === 0 ? 'kube-system' : 'web', `m${index}`)])
+    await store.listed('10')
+    await store.flush()
+  }
+  await using reader = reading([first, second])
+  await eventually(() => expect(reader.isReady()).toBe(true))
+  expect([...reader.objects.keys()].toSorted()).toEqual(['m0', 'm1'])
+  await stores[0]?.listing()
+  await stores[0]?.listed('11')
+  await stores[0]?.flush()
+  await eventually(() => expect([...reader.objects.keys()]).toEqual(['m1']))
+  await Promise.all(stores.map((store) => store.close()))
+})

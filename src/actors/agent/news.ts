@@ -1,8 +1,5 @@
 import type { KindNews } from '../../events/agent.ts'
 
-/** So long news is gathered, ms: at a start, and when the API goes away, all kinds have some within moments. */
-const GATHER_MS = 500
-
 export type News = {
   /** What a kind is now; said twice it is told once, and the newest replaces what was not told yet. */
   tell(kind: string, news: KindNews): void
@@ -13,7 +10,7 @@ export type News = {
 }
 
 /** Gathers how the kinds fare into few reports: each is a commit. */
-export const gatheredNews = (report: (kinds: Readonly<Record<string, KindNews>>) => Promise<void>): News => {
+export const gatheredNews = (gatherMs: number, report: (kinds: Readonly<Record<string, KindNews>>) => Promise<void>): News => {
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => {}) // it may fail when nobody waits for it any more
   const newest = new Map<string, string>()
@@ -31,7 +28,7 @@ export const gatheredNews = (report: (kinds: Readonly<Record<string, KindNews>>)
       if (newest.get(kind) === text) return
       newest.set(kind, text)
       waiting[kind] = news
-      timer ??= setTimeout(flush, GATHER_MS)
+      timer ??= setTimeout(flush, gatherMs)
     },
     failed,
     stop: () => clearTimeout(timer),

@@ -6,14 +6,23 @@ import { gatheredNews } from './news.ts'
 import { openPlaces, type Places } from './places.ts'
 import type { Ends } from './stream.ts'
 
+/** In ms. */
+type Pace = {
+  /** Between two looks at what is served. */
+  readonly lookMs: number
+  /** The least between two looks, when something seems wrong. */
+  readonly soonMs: number
+  /** So long news is gathered: at a start, and when the API goes away, all kinds have some within moments. */
+  readonly gatherMs: number
+}
+
 export type Means = Ends & {
   readonly kinds: readonly Kind[]
   readonly discovery: KubernetesDiscovery
-  /** Between two looks at what is served, and the least between two when something seems wrong; ms. */
-  readonly pace?: { readonly lookMs: number; readonly soonMs: number }
+  readonly pace?: Pace
 }
 
-const PACE = { lookMs: 120_000, soonMs: 10_000 }
+const PACE: Pace = { lookMs: 120_000, soonMs: 10_000, gatherMs: 500 }
 
 /**
  * Reads every kind that is served until the signal aborts, and looks again and again for what is served: kinds come and
@@ -22,7 +31,8 @@ const PACE = { lookMs: 120_000, soonMs: 10_000 }
 export const reflectAll = async (means: Means, given: Reflection, context: EffectContext): Promise<void> => {
   const life = new AbortController()
   const signal = AbortSignal.any([context.signal, life.signal])
-  const news = gatheredNews((kinds) => context.report({ type: 'agent.KindsChanged', kinds }))
+  const { gatherMs } = means.pace ?? PACE
+  const news = gatheredNews(gatherMs, (kinds) => context.report({ type: 'agent.KindsChanged', kinds }))
   const places = openPlaces(means, news, signal)
   try {
     begin(means.kinds, given, context.attempt === 1 && given.relist, places)

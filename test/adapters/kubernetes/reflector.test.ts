@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import type { KubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
 import { kubernetesReads } from '../../../src/adapters/kubernetes/reflector.ts'
-import { pods } from '../../../src/events/kinds.ts'
+import { catalogue, pods } from '../../../src/events/kinds.ts'
 import { type Answer, bookmark, json, line, list, notes, pod, scriptedApi, status } from './scripted-api.ts'
 
 const served = { kind: pods, version: 'v1' }
@@ -224,4 +224,67 @@ test('reflector: ends with the error of a listener that throws', async () => {
   await expect(kubernetesReads(api.client).reflect(served, undefined, broken, new AbortController().signal)).rejects.toThrow(
     'full',
   )
+})
+
+const kindNamed = (name: string) => {
+  const kind = catalogue().find((each) => each.name === name)
+  if (!kind) throw new Error(`the catalogue has no ${name}`)
+  return { kind, version: 'v1' }
+}
+
+test('reflector: what a kind has no place for is not listed, and deleted when it becomes so', async () => {
+  const service = (name: string, version: string, type: string) => ({ ...pod(name, version), spec: { type } })
+  await using api = await scriptedApi(
+    script(
+      [(_, response) => json(response, 200, list('5', [service('a', '1', 'ClusterIP'), service('b', '2', 'ExternalName')]))],
+      [
+        (response) =>
+          void stream(response).write(
+            line('MODIFIED', service('a', '6', 'ExternalName')) + line('MODIFIED', service('b', '7', 'ClusterIP')),
+          ),
+      ],
+    ),
+  )
+  const { listener, said, until } = notes()
+  const end = new AbortController()
+  const reflection = kubernetesReads(api.client).reflect(kindNamed('services'), undefined, listener, end.signal)
+  await until('MODIFIED b')
+  end.abort()
+  await reflection
+  expect(said).toEqual(['listing', 'page a', 'listed 5', 'DELETED a 6', 'MODIFIED b 7'])
+})
+
+test('reflector: the server is asked for the part of a kind that is of use, in lists and in watches', async () => {
+  await using api = await scriptedApi(script([listOf('5')], [open]))
+  const { listener, until } = notes()
+  const end = new AbortController()
+  const reflection = kubernetesReads(api.client).reflect(kindNamed('events'), undefined, listener, end.signal)
+  await until('listed')
+  await expect.poll(() => api.asked.length).toBe(2)
+  end.abort()
+  await reflection
+  const selector = 'fieldSelector=involvedObject.kind%3DPod%2Creason%3DEvicted'
+  expect(api.asked.every((asked) => asked.includes(selector))).toBe(true)
+})
+
+test('reflector: a few kinds are listed at a time, and the others wait', async () => {
+  let [under, most] = [0, 0]
+  await using api = await scriptedApi((request, response) => {
+    if (request.at.searchParams.get('watch') === 'true') return void stream(response)
+    most = Math.max(most, ++under)
+    setTimeout(() => {
+      under -= 1
+      json(response, 200, list('5', []))
+    }, 20)
+  })
+  const end = new AbortController()
+  const reads = kubernetesReads(api.client)
+  const told = ['services', 'jobs.batch', 'cronjobs.batch', 'statefulsets.apps', 'namespaces'].map((name) => {
+    const { listener, until } = notes()
+    return { ended: reads.reflect(kindNamed(name), undefined, listener, end.signal), listed: until('listed') }
+  })
+  await Promise.all(told.map(({ listed }) => listed))
+  expect(most).toBe(2)
+  end.abort()
+  await Promise.all(told.map(({ ended }) => ended))
 })
