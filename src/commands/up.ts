@@ -6,7 +6,7 @@ import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import type { Log } from '../runtime/ground.ts'
-import { DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
+import { type Connection, DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
 import { dollars } from './table.ts'
 import { connectFirst, followEvents, stayObserving } from './up/beginning.ts'
@@ -31,6 +31,7 @@ type Nats = {
   readonly alone: boolean
   stop(): Promise<void>
 }
+
 const wholeNumber = (text: string): number => {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It has to be a whole number above zero.')
   return Number(text)
@@ -65,9 +66,7 @@ export const upCommand = (program: Command): void => {
 
 const up = async (options: Options): Promise<void> => {
   const real = await realCluster(options)
-  const cluster = options.cluster ?? (real ? clusterIdOf(real.context) : DEMO)
-  if (!/^[a-z0-9-]+$/.test(cluster))
-    throw new UserError(`--cluster ${cluster}: use a-z, 0-9 and - only, as it is part of every subject`)
+  const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
   const startedAt = performance.now()
   const isTerminal = process.stdout.isTTY
@@ -93,11 +92,7 @@ const up = async (options: Options): Promise<void> => {
     }),
     ({ stop }) => stop(),
   )
-  const { url, seedFile } = nats
-  const known = { url, cluster, context, ...(seedFile !== undefined && { seedFile }) }
-  const connection = { ...known, pid: process.pid, startedAt: Date.now() }
-  writeConnection(home, connection)
-  started.defer(() => removeConnection(home, connection))
+  started.adopt(tellOthers(home, nats, { cluster, context }), (connection) => removeConnection(home, connection))
   const summary = isTerminal ? livingSummary(process.stdout, system.status, hintOf(cluster)) : undefined
   announce(nats, world, cluster, vitals?.url)
   followEvents(system, cluster, (event, fact) => {
@@ -111,6 +106,21 @@ const up = async (options: Options): Promise<void> => {
   const signal = await interrupted()
   summary?.stop()
   log.info({ signal }, 'stopping')
+}
+
+/** @throws UserError when it can be no cluster's id */
+const idOf = ({ cluster }: Options, real: { readonly context: string } | undefined): string => {
+  const id = cluster ?? (real ? clusterIdOf(real.context) : DEMO)
+  if (/^[a-z0-9-]+$/.test(id)) return id
+  throw new UserError(`--cluster ${id}: use a-z, 0-9 and - only, as it is part of every subject`)
+}
+
+/** Writes the connection file, by which the other commands find this system. */
+const tellOthers = (home: string, { url, seedFile }: Nats, place: Pick<Connection, 'cluster' | 'context'>): Connection => {
+  const whose = { ...place, pid: process.pid, startedAt: Date.now() }
+  const connection = { url, ...whose, ...(seedFile !== undefined && { seedFile }) }
+  writeConnection(home, connection)
+  return connection
 }
 
 /** Nothing listens unless somebody asks for it. */

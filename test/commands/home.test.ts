@@ -11,7 +11,6 @@ import {
   systemFolder,
   writeConnection,
 } from '../../src/commands/home.ts'
-import { clusterIdOf } from '../../src/commands/up/world.ts'
 
 const withFolder = (work: (home: string) => void): void => {
   const home = mkdtempSync(join(tmpdir(), 'qm-home-'))
@@ -78,19 +77,3 @@ test('home: a file of an older release is read, a damaged one is named', () =>
     writeFileSync(file, '{"url": ')
     expect(() => runningIn(home, silent)).toThrow(`${file} is damaged: remove it`)
   }))
-
-test.each([
-  ['kind-kind', 'kind-kind'],
-  ['arn:aws:eks:eu-central-1:123456789012:cluster/Prod', 'arn-aws-eks-eu-central-1-123456789012-cluster-prod'],
-  ['gke_my.project_europe-west3-a_blue', 'gke-my-project-europe-west3-a-blue'],
-  ['admin@Cluster', 'admin-cluster'],
-  ['-x-', 'x'],
-  [`${'a'.repeat(62)}--b`, 'a'.repeat(62)],
-])('up: the context %s makes the cluster id %s', (context, id) => {
-  expect(clusterIdOf(context)).toBe(id)
-  expect(id).toMatch(/^[a-z0-9-]+$/)
-})
-
-test('up: a context of which nothing can be an id is said with the remedy', () => {
-  expect(() => clusterIdOf('集群')).toThrow('give one with --cluster')
-})
