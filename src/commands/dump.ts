@@ -52,8 +52,8 @@ export const dumpCommand = (program: Command): void => {
       const interrupted = new AbortController()
       process.once('SIGINT', () => interrupted.abort(new UserError('interrupted: there is no dump')))
       // The rest of the address may hold a token.
-      const { origin } = new URL(access.server)
-      const world = { client, cluster: origin, out: process.stdout, err: process.stderr, now: Date.now }
+      const cluster = `${printable(access.context)} (${new URL(access.server).origin})`
+      const world = { client, cluster, out: process.stdout, err: process.stderr, now: Date.now }
       try {
         process.exitCode = await runDump(options, { ...world, signal: interrupted.signal })
       } finally {

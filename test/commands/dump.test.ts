@@ -9,11 +9,13 @@ import { fixedAccess } from '../../src/adapters/kubernetes/access.ts'
 import { type KubernetesClient, kubernetesClient } from '../../src/adapters/kubernetes/client.ts'
 import { dumpedKinds } from '../../src/commands/dump/kinds.ts'
 import { runDump } from '../../src/commands/dump.ts'
+import { writeKubeconfig } from '../../src/commands/home.ts'
 import { runPlan } from '../../src/commands/plan.ts'
 import { UserError } from '../../src/commands/session.ts'
 import { beginOpenb } from '../../src/simulator/openb/world.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { json, list, pod, scriptedApi, status } from '../adapters/kubernetes/scripted-api.ts'
+import { command } from '../command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'quartermaster-dump-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -197,4 +199,31 @@ test('dump: the report names every path and what became of it, and the checksum 
   expect(text).toMatch(/Not served .*rollouts\.argoproj\.io/)
   expect(text).toMatch(/spec\.containers\[\]\.env\[\]\.value +0 +1 +0\n/)
   expect(out + text).not.toContain('hunter2')
+})
+
+test('dump: the command reads the cluster of its context, and plan takes what it writes', { timeout: 120_000 }, async () => {
+  const simulator = await createSimulator({ isStill: true, token: 'hunter2', begin: (store) => beginOpenb(store, 40) })
+  try {
+    const file = fresh()
+    const kubeconfig = writeKubeconfig(folder, simulator.url, simulator.token)
+    const dumped = await command(folder, [
+      'dump',
+      '--kubeconfig',
+      kubeconfig,
+      '--context',
+      'simulated',
+      '--output',
+      file,
+      '--redaction-report',
+    ])
+    expect(dumped).toMatchObject({ code: 0, err: expect.stringContaining(`from simulated (${simulator.url}) to ${file}`) })
+    expect(dumped.out).toContain('metadata.labels.*')
+    expect(dumped.out + dumped.err).not.toContain('hunter2')
+    const plan = await command(folder, ['plan', '--snapshot', file])
+    expect(plan.out).toMatch(/^Now +40 nodes/)
+    const unknown = await command(folder, ['dump', '--kubeconfig', kubeconfig, '--context', 'elsewhere'])
+    expect(unknown).toMatchObject({ code: 2, out: '', err: expect.stringContaining('it knows simulated') })
+  } finally {
+    await simulator.stop()
+  }
 })
