@@ -99,7 +99,7 @@ test('writes: reads every pod on a node, page by page, without what nobody needs
   expect(JSON.stringify(pods)).not.toContain('hunter2')
 })
 
-test('writes: keeps of the annotations only those that some actor reads, with a value that makes sense', async () => {
+test('writes: keeps of the annotations only those that some actor reads, and a value only if it makes sense', async () => {
   const annotations = {
     'kubectl.kubernetes.io/last-applied-configuration': 'hunter2',
     'karpenter.sh/do-not-disrupt': 'true',
@@ -108,7 +108,10 @@ test('writes: keeps of the annotations only those that some actor reads, with a 
   }
   await using api = await scriptedApi((_, response) => json(response, 200, pod('a', '1', { annotations })))
   const read = await kubernetesWrites(api.client).getPod('default', 'a')
-  expect(read?.metadata.annotations).toEqual({ 'karpenter.sh/do-not-disrupt': 'true' })
+  expect(read?.metadata.annotations).toEqual({
+    'karpenter.sh/do-not-disrupt': 'true',
+    'cluster-autoscaler.kubernetes.io/safe-to-evict': '<redacted>',
+  })
 })
 
 test('writes: reads an answer that is compressed, and nothing where there is nothing', async () => {

@@ -1,4 +1,4 @@
-import { scrubbed } from './secrets.ts'
+import { MARKER, scrubbed } from './secrets.ts'
 
 const BOOLEAN = /^(?:true|false)$/
 const NUMBER = /^-?\d{1,10}(?:\.\d{1,6})?$/
@@ -49,9 +49,13 @@ export const reasonedPrefixes: readonly string[] = ['ignore-check.kube-linter.io
 const exact = new Map(keptAnnotations.filter(({ key }) => !key.endsWith('*')).map(({ key, form }) => [key, form]))
 const prefixes = keptAnnotations.flatMap(({ key, form }) => (key.endsWith('*') ? [{ prefix: key.slice(0, -1), form }] : []))
 
-/** What is kept of an annotation: its value, `''` for a reason, undefined when it is dropped. */
+/**
+ * What is kept of an annotation: its value if it has its form, else that there is one (a mirror pod is one whatever the
+ * value says); `''` for a reason; undefined when it is dropped.
+ */
 export const keptAnnotation = (key: string, value: string): string | undefined => {
   if (reasonedPrefixes.some((prefix) => key.startsWith(prefix))) return ''
   const form = exact.get(key) ?? prefixes.find(({ prefix }) => key.startsWith(prefix))?.form
-  return form?.test(value) && scrubbed(value) === value ? value : undefined
+  if (form === undefined) return undefined
+  return form.test(value) && scrubbed(value) === value ? value : MARKER
 }
