@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   size: () => import('./size.ts'),
   metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
+  history: () => import('./history.ts'),
   start: () => import('./start.ts'),
   redaction: () => import('./redaction.ts'),
 }

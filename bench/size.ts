@@ -22,9 +22,9 @@ const GIB = 2 ** 30
 const VOLUME = 20 * GIB
 const A_DAY = 1_000_000
 const DAYS = 365
-const { events, commands = 0, snapshots } = roomIn(VOLUME)
-/** Bytes for everything else, if all of it is full and nothing of it compressed; 3 GiB: the planner's history and the objects. */
-const OTHERS = events + commands + snapshots + 3 * GIB
+const { events, commands = 0, snapshots, history } = roomIn(VOLUME)
+/** Bytes for everything else, if all of it is full and nothing of it compressed; a gibibyte: the objects. */
+const OTHERS = events + commands + snapshots + history + GIB
 
 /** Bytes in all files of a folder. */
 const onDisk = (folder: string): number =>

@@ -13,12 +13,14 @@ const escaped = (character: string): string =>
 export const untoken = (text: string): string =>
   text === '='
     ? ''
-    : decodeURIComponent(
-        text
-          .replaceAll('_', '.')
-          .replace(/%/g, '%25')
-          .replace(/=([0-9A-F]{2})/g, '%$1'),
-      )
+    : !/[_=]/.test(text)
+      ? text
+      : decodeURIComponent(
+          text
+            .replaceAll('_', '.')
+            .replace(/%/g, '%25')
+            .replace(/=([0-9A-F]{2})/g, '%$1'),
+        )
 
 /** A kind's subject is its group and resource, whatever version is served. */
 type KindSubject = Pick<Kind, 'group' | 'resource' | 'namespace'>

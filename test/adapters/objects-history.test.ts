@@ -5,7 +5,8 @@ import { headers, type JetStreamClient, type JetStreamManager } from 'nats'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type HistoryOptions, isFrameDue, recordHistory } from '../../src/adapters/jetstream/objects-history.ts'
 import { packBlock, parts, unpackBlock } from '../../src/adapters/jetstream/objects-history-block.ts'
-import { kindsThen, NotKept, pictureAt } from '../../src/adapters/jetstream/objects-history-picture.ts'
+import { kindsThen } from '../../src/adapters/jetstream/objects-history-kinds.ts'
+import { NotKept, pictureAt } from '../../src/adapters/jetstream/objects-history-picture.ts'
 import { ensureHistoryStream, historyOn, marksIn } from '../../src/adapters/jetstream/objects-history-stream.ts'
 import { DELETED, ensureObjectsStream } from '../../src/adapters/jetstream/objects-stream.ts'
 import { objectsSum } from '../../src/adapters/jetstream/objects-sum.ts'
@@ -91,7 +92,7 @@ const recording = (options: HistoryOptions = {}) => {
 const readAt = async (time: number) => {
   const picture = await pictureAt(nats.nc, jsm, CLUSTER, time)
   const found: Record<string, Record<string, string>> = {}
-  for await (const { kind, version, isThen } of picture.seen())
+  for (const { kind, version, isThen } of (await Array.fromAsync(picture.seen())).flat())
     if (isThen && version.subject.startsWith('obj.')) {
       const { name, resourceVersion } = (
         JSON.parse(Buffer.from(version.payload).toString()) as { metadata: { name: string; resourceVersion: string } }
@@ -302,7 +303,7 @@ test('history: goes on over a kill -9 of the server, and says nothing that it di
   const names = async (): Promise<number> => {
     const picture = await pictureAt(server.nc, itsJsm, CLUSTER, Date.now() + 1_000)
     const found = new Set<string>()
-    for await (const { version, isThen } of picture.seen()) if (isThen) found.add(version.subject)
+    for (const { version, isThen } of (await Array.fromAsync(picture.seen())).flat()) if (isThen) found.add(version.subject)
     return found.size
   }
   const there = (await itsJsm.streams.info('OBJECTS')).state.messages

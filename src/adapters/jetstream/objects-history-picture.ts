@@ -1,31 +1,29 @@
 import type { JetStreamManager, NatsConnection } from 'nats'
-import { subjects, untoken } from '../../events/subjects.ts'
+import { subjects } from '../../events/subjects.ts'
 import type { KindMeta } from '../../ports.ts'
 import { asked } from './errors.ts'
 import { isObject, unpackBlock, type Version } from './objects-history-block.ts'
+import { type KindName, kindIn, scopeIn } from './objects-history-names.ts'
 import { HISTORY, historyOn, type Marked, marksIn } from './objects-history-stream.ts'
 import { metaIn } from './objects-stream.ts'
-import { type ObjectsSum, objectsSum } from './objects-sum.ts'
 
-/** A kind by Kubernetes' own notation: `pods`, `deployments.apps`. */
-type KindName = string
 /** Where the reading of a picture stands; to go on after it. */
 export type Place = { readonly of: 'frame' | 'changes'; readonly seq: number; readonly index: number }
 
-/**
- * A version that counts: `isThen`: it was there at the picture's time; `isCounted`: it was there when the agent last
- * counted its kind before that time.
- */
-export type Seen = {
+type Found = {
   readonly kind: KindName
   readonly version: Version & { readonly payload: Uint8Array }
   readonly place: Place
-  readonly isThen: boolean
-  readonly isCounted: boolean
 }
 
+/**
+ * `isThen`: this version was there at the picture's time. `isCounted`: it was there when the agent last counted its kind
+ * before that time.
+ */
+export type Seen = Found & { readonly isThen: boolean; readonly isCounted: boolean }
+
 /** What the agent said of a kind, and when, epoch ms. */
-type Count = { readonly meta: KindMeta; readonly time: number }
+export type Count = { readonly meta: KindMeta; readonly time: number }
 
 export type Picture = {
   /** Epoch ms: the time that was asked for, or until when it is recorded, if that is earlier. */
@@ -34,8 +32,8 @@ export type Picture = {
   readonly frameAt: number
   /** What the agent said of each kind last, as far as it is among the changes; what is not may be in the frame. */
   readonly counts: ReadonlyMap<string, Count>
-  /** Everything that was there, in no order, with bounded memory; after a place, to go on. */
-  readonly seen: (after?: Place) => AsyncGenerator<Seen>
+  /** Everything that was there, among what was there before or after, block by block; after a place, to go on. */
+  readonly seen: (after?: Place) => AsyncGenerator<readonly Seen[]>
 }
 
 /** There is no picture of that time; the message says since when there are. */
@@ -142,102 +140,39 @@ const lay = ({ kinds, counts }: Overlay, { subject, seq, time, payload }: Versio
   }
 }
 
-/** `obj.apps.deployments.default.web` is of `deployments.apps`. */
-const kindIn = (subject: string): KindName => {
-  const [, group = '', resource = ''] = subject.split('.')
-  return group === 'core' ? resource : `${resource}.${untoken(group)}`
-}
-
-/** What the agent counts together: a kind, or of one that it reads in single namespaces, `namespaces/NAMESPACE/KIND`. */
-const scopeIn = (subject: string): string => {
-  const namespace = subject.split('.')[3] ?? '_'
-  return namespace === '_' ? kindIn(subject) : `namespaces/${untoken(namespace)}/${kindIn(subject)}`
-}
-
 const seenIn = async function* (
   nc: NatsConnection,
   cluster: string,
   { id, first, last }: Marked,
   { kinds, after: firstChanges, last: lastChanges, isAnew }: Overlay,
   after?: Place,
-): AsyncGenerator<Seen> {
+): AsyncGenerator<readonly Seen[]> {
   const { history } = subjects(cluster)
-  const read = async function* (
-    of: Place['of'],
-    subject: string,
-    begin: number,
-    end: number,
-  ): AsyncGenerator<Omit<Seen, 'isThen' | 'isCounted'>> {
+  const read = async function* (of: Place['of'], subject: string, begin: number, end: number): AsyncGenerator<readonly Found[]> {
     const isResumed = after?.of === of
     for await (const { seq, data } of historyOn(nc, subject, isResumed ? after.seq - 1 : begin, end)) {
       const { versions } = await unpackBlock(`${HISTORY} ${seq}`, data)
-      for (const [index, version] of versions.entries()) {
-        if (isResumed && seq === after.seq && index <= after.index) continue
-        const { payload } = version
-        if (payload) yield { kind: kindIn(version.subject), version: { ...version, payload }, place: { of, seq, index } }
-      }
+      const first = isResumed && seq === after.seq ? after.index + 1 : 0
+      yield versions.flatMap((version, index) => {
+        const { subject: its, payload } = version
+        return payload && index >= first
+          ? [{ kind: kindIn(its), version: { ...version, payload }, place: { of, seq, index } }]
+          : []
+      })
     }
   }
   if (!isAnew && first > 0 && after?.of !== 'changes')
-    for await (const one of read('frame', history(`frame.${id}`), first - 1, last)) {
+    for await (const found of read('frame', history(`frame.${id}`), first - 1, last))
+      yield found.map((one) => {
+        const { counted, since } = kinds.get(one.kind) ?? {}
+        const isCounted = counted?.has(one.version.subject) !== true
+        return { ...one, isCounted, isThen: isCounted && since?.has(one.version.subject) !== true }
+      })
+  for await (const found of read('changes', history('changes'), firstChanges, lastChanges))
+    yield found.map((one) => {
+      const { subject, seq } = one.version
       const { counted, since } = kinds.get(one.kind) ?? {}
-      const isCounted = counted?.has(one.version.subject) !== true
-      const isThen = isCounted && since?.has(one.version.subject) !== true
-      if (isCounted || isThen) yield { ...one, isCounted, isThen }
-    }
-  for await (const one of read('changes', history('changes'), firstChanges, lastChanges)) {
-    const { subject, seq } = one.version
-    const { counted, since } = kinds.get(one.kind) ?? {}
-    const isCounted = counted?.get(subject) === seq
-    const isThen = (since?.get(subject) ?? counted?.get(subject)) === seq
-    if (isCounted || isThen) yield { ...one, isCounted, isThen }
-  }
-}
-
-/** How one kind was. */
-export type KindThen = {
-  /** `namespaces/NAMESPACE/KIND` for a kind that the agent reads in single namespaces. */
-  readonly kind: string
-  readonly count: number
-  /** What the agent said of it last before; undefined: nothing. */
-  readonly said?: KindMeta & { readonly at: number }
-  /** Whether the objects of then are exactly those that the agent had counted: the picture is whole. */
-  readonly agrees: boolean
-}
-
-type Tally = { count: number; readonly sum: ObjectsSum }
-
-/** Every kind of a picture, in order: what there was of it, how old the news were, and whether anything is missing. */
-export const kindsThen = async ({ counts, seen }: Picture): Promise<readonly KindThen[]> => {
-  const said = new Map(counts)
-  const tallies = new Map<string, Tally>()
-  const tally = (scope: string): Tally => {
-    const its = tallies.get(scope) ?? { count: 0, sum: objectsSum() }
-    tallies.set(scope, its)
-    return its
-  }
-  for await (const { kind, version, isThen, isCounted } of seen()) {
-    const { subject, uid, resourceVersion, payload, time } = version
-    const scope = scopeIn(subject)
-    if (!isObject(subject)) {
-      const meta = metaIn(payload)
-      if (meta && !said.has(scope)) said.set(scope, { meta, time })
-      continue
-    }
-    // Only at the end it is known which of the two the agent counts.
-    for (const its of new Set([kind, scope]).values().map(tally)) {
-      if (isThen) its.count += 1
-      if (isCounted) its.sum.add(uid, resourceVersion)
-    }
-  }
-  const inNamespaces = new Set([...said.keys()].map((scope) => scope.match(/^namespaces\/[^/]*\/(.+)/)?.[1] ?? ''))
-  const uncounted = [...tallies.keys()].filter((scope) => !said.has(scope) && !scope.startsWith('namespaces/'))
-  return [...said.keys(), ...uncounted.filter((kind) => !inNamespaces.has(kind))]
-    .toSorted()
-    .map((scope) => kindThen(scope, tally(scope), said.get(scope)))
-}
-
-const kindThen = (kind: string, { count, sum }: Tally, said: Count | undefined): KindThen => {
-  const agrees = said?.meta.count === sum.count() && said.meta.hash === sum.hash()
-  return { kind, count, agrees, ...(said && { said: { ...said.meta, at: said.time } }) }
+      const isThen = (since?.get(subject) ?? counted?.get(subject)) === seq
+      return { ...one, isCounted: counted?.get(subject) === seq, isThen }
+    })
 }

@@ -1,14 +1,8 @@
 import type { JetStreamManager, NatsConnection } from 'nats'
 import { z } from 'zod'
 import type { HistoryRecorder } from '../../adapters/jetstream/objects-history.ts'
-import {
-  type KindThen,
-  kindsThen,
-  type Picture,
-  type Place,
-  pictureAt,
-  type Seen,
-} from '../../adapters/jetstream/objects-history-picture.ts'
+import { type KindThen, kindsThen } from '../../adapters/jetstream/objects-history-kinds.ts'
+import { type Picture, type Place, pictureAt, type Seen } from '../../adapters/jetstream/objects-history-picture.ts'
 import { untoken } from '../../events/subjects.ts'
 import { type NodeThen, nodesThen } from './nodes-then.ts'
 import { going, page } from './pages.ts'
@@ -120,13 +114,14 @@ const objectsPage = async (
   const items: unknown[] = []
   let used = 0
   let last: Place | undefined
-  for await (const { kind, version, place, isThen } of seen(after === undefined ? undefined : placeOf(after))) {
-    if (!isThen || !isWanted(kind) || !isIn(version, namespace)) continue
-    used += version.payload.length + 1
-    if (used > pageBytes && last) return { items, next: `${last.of}/${last.seq}/${last.index}` }
-    items.push(JSON.parse(Buffer.from(version.payload).toString()))
-    last = place
-  }
+  for await (const block of seen(after === undefined ? undefined : placeOf(after)))
+    for (const { kind, version, place, isThen } of block) {
+      if (!isThen || !isWanted(kind) || !isIn(version, namespace)) continue
+      used += version.payload.length + 1
+      if (used > pageBytes && last) return { items, next: `${last.of}/${last.seq}/${last.index}` }
+      items.push(JSON.parse(Buffer.from(version.payload).toString()))
+      last = place
+    }
   return { items }
 }
 

@@ -1,5 +1,5 @@
 import { amountOf, demandOf } from '../../actors/evictor/demand.ts'
-import type { Picture } from '../../adapters/jetstream/objects-history-picture.ts'
+import type { Picture, Seen } from '../../adapters/jetstream/objects-history-picture.ts'
 import { Node, Pod } from '../../events/kubernetes.ts'
 
 type Amounts = { readonly cpuMillicores: number; readonly memoryBytes: number }
@@ -25,14 +25,15 @@ export const nodesThen = async ({ seen }: Picture): Promise<readonly NodeThen[]>
     found.set(name, its)
     return its
   }
-  for await (const { kind, version, isThen } of seen()) {
-    if (!isThen || !version.subject.startsWith('obj.') || (kind !== 'nodes' && kind !== 'pods')) continue
+  const take = ({ kind, version, isThen }: Seen): void => {
+    if (!isThen || !version.subject.startsWith('obj.') || (kind !== 'nodes' && kind !== 'pods')) return
     const object: unknown = JSON.parse(Buffer.from(version.payload).toString())
     const node = kind === 'nodes' ? Node.safeParse(object).data : undefined
     if (node) on(node.metadata.name).node = node
     const pod = kind === 'pods' ? Pod.safeParse(object).data : undefined
     if (pod?.spec.nodeName !== undefined && !isOver(pod)) add(on(pod.spec.nodeName), pod)
   }
+  for await (const block of seen()) for (const one of block) take(one)
   return [...found].map(([name, its]) => nodeThen(name, its)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
