@@ -1,6 +1,6 @@
 import { demand, endObject, endPod, releaseIfDone } from '../deletion.ts'
 import { badRequest, invalid, methodNotAllowed, modified, notFound, unsupportedMedia } from '../failure.ts'
-import type { ApiObject, Kinds, ResourceName } from '../objects.ts'
+import type { ApiObject, Kind, Kinds, ResourceName } from '../objects.ts'
 import { kinds } from '../objects.ts'
 import type { Json } from '../patch.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../patch.ts'
@@ -60,13 +60,14 @@ export const replace = (world: World, target: Target, body: unknown, dryRun: boo
   const { name } = metadataOf(given)
   if (name !== target.name)
     throw badRequest(`the name of the object (${String(name)}) does not match the name on the URL (${target.name})`)
+  const { uid } = metadataOf(given)
+  if (uid !== undefined && uid !== '') demand({ uid: String(uid) }, before)
   return put(world, target, before, given, dryRun)
 }
 
 const put = (world: World, target: Target, before: AnyObject, given: Fields, dryRun: boolean): ApiObject => {
   const { kind } = target
-  const { uid, resourceVersion } = metadataOf(given)
-  if (uid !== undefined && uid !== '' && uid !== before.metadata.uid) demand({ uid: String(uid) }, before)
+  const { resourceVersion } = metadataOf(given)
   if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== before.metadata.resourceVersion)
     throw modified(kind, before.metadata.name)
   const next = admitted(
@@ -132,7 +133,16 @@ export const patch = (world: World, target: Target, mediaType: string, body: Jso
   if (!apply) throw unsupportedMedia(mediaType, Object.keys(PATCHES))
   const before = present(world, target)
   const json: Json = JSON.parse(textOf(before))
-  return put(world, target, before, bodyOf(target.kind, apply(json, body)), dryRun)
+  const given = bodyOf(target.kind, apply(json, body))
+  demandSameUid(target.kind, before, metadataOf(given).uid)
+  return put(world, target, before, given, dryRun)
+}
+
+/** In a patch the UID is a field like others, which may not change; only a replacement has it as a precondition. */
+const demandSameUid = ({ kind, group }: Kind, { metadata }: ApiObject, uid: unknown): void => {
+  if (uid === undefined || uid === metadata.uid) return
+  const message = `Invalid value: ${JSON.stringify(uid)}: field is immutable`
+  throw invalid(kind, group, metadata.name, [{ reason: 'FieldValueInvalid', message, field: 'metadata.uid' }])
 }
 
 /** DELETE of one object: the object while it is on its way out, else a Status that says it is gone. @throws ApiFailure 404, 409 */

@@ -51,7 +51,7 @@ export const openBed = async (cluster: ClusterUnderTest): Promise<Bed & { close(
   const space = `contract-${Date.now().toString(36)}`
   const paths = pathsOf(space)
   await created(api, '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } })
-  await created(api, '/api/v1/nodes', node(space))
+  await addNode(api, space)
   return {
     cluster,
     api,
@@ -146,9 +146,14 @@ export const node = (name: string) => ({
   status: {
     allocatable: { cpu: '32', memory: '64Gi', pods: '110' },
     capacity: { cpu: '32', memory: '64Gi', pods: '110' },
-    conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
+    conditions: [{ type: 'MemoryPressure', status: 'False', reason: 'KubeletHasSufficientMemory' }],
   },
 })
+/** A node on which pods can run: until its kubelet has said that it is ready, a real one is tainted. */
+export const addNode = async (api: Client, name: string): Promise<void> => {
+  await created(api, '/api/v1/nodes', node(name))
+  await until(`the node ${name} is ready`, async () => (await api.get(`/api/v1/nodes/${name}`)).body.spec.taints === undefined)
+}
 export const eviction = (name: string, deleteOptions?: object) => ({
   apiVersion: 'policy/v1',
   kind: 'Eviction',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { until } from '../../kubernetes-client.ts'
 import type { Bed } from './bed.ts'
-import { configMap, created, deployment, gatedPod, lease } from './bed.ts'
+import { addNode, configMap, created, deployment, gatedPod, lease, podSpec } from './bed.ts'
 
 /** Deletion, with preconditions, finalizers and owners. */
 export const deleting = (bed: () => Bed): void => {
@@ -36,6 +36,19 @@ export const deleting = (bed: () => Bed): void => {
     await created(api, paths.pods, gatedPod('unbound'))
     expect((await api.delete(`${paths.pods}/unbound`)).status).toBe(200)
     expect((await api.get(`${paths.pods}/unbound`)).status).toBe(404)
+  })
+
+  test('deletion: the pods of a node that is gone stay for a while, and then go by force', { timeout: 240_000 }, async () => {
+    const { api, paths, space, readyPods } = bed()
+    const name = `${space}-lost`
+    await addNode(api, name)
+    const metadata = { name: 'lost', labels: { app: 'lost' } }
+    await created(api, paths.pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...podSpec, nodeName: name } })
+    await readyPods('lost', 1)
+    expect((await api.delete(`/api/v1/nodes/${name}`)).status).toBe(200)
+    expect((await api.get(`${paths.pods}/lost`)).body.metadata.deletionTimestamp).toBeUndefined()
+    // A real one waits for 40 seconds whether the node comes again.
+    await until('the pod is gone', async () => (await api.get(`${paths.pods}/lost`)).status === 404, { longestMs: 200_000 })
   })
 
   test('deletion: what an owner made goes after it', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { until } from '../../kubernetes-client.ts'
 import type { Bed } from './bed.ts'
-import { budget, created, deployment, eviction, gatedPod, node } from './bed.ts'
+import { addNode, budget, created, deployment, eviction, gatedPod } from './bed.ts'
 
 const HOLD = 'example.com/hold'
 
@@ -125,7 +125,7 @@ export const evicting = (bed: () => Bed): void => {
     await created(api, paths.deployments, deployment('moved', 1))
     const [pod] = await readyPods('moved', 1)
     expect(pod.spec.nodeName).toBe(first)
-    await created(api, '/api/v1/nodes', node(`${space}-other`))
+    await addNode(api, `${space}-other`)
     await api.patch(`/api/v1/nodes/${first}`, { spec: { unschedulable: true } })
     expect((await evict(pod.metadata.name)).status).toBe(201)
     const [moved] = await until('its replacement is ready', async () => {

@@ -72,13 +72,18 @@ export const writing = (bed: () => Bed): void => {
     expect(after.toSorted()).toEqual([...before, 'Contract'].toSorted())
   })
 
-  test('writes: a merge patch that names a version or a UID is held to it', async () => {
+  test('writes: a patch and a replacement that name a version or a UID are held to it', async () => {
     const { api, node } = bed()
     const path = `/api/v1/nodes/${node}`
     const patch = { metadata: { resourceVersion: '1', labels: { never: 'set' } } }
     expect((await api.patch(path, patch)).status).toBe(409)
-    expect((await api.patch(path, { metadata: { uid: 'other', labels: { never: 'set' } } })).status).toBe(409)
-    expect((await api.get(path)).body.metadata.labels.never).toBeUndefined()
+    const other = (await api.patch(path, { metadata: { uid: 'other', labels: { never: 'set' } } })).body
+    expect(other).toMatchObject({ code: 422, reason: 'Invalid', details: { kind: 'Node', name: node } })
+    expect(other.details.causes).toContainEqual(expect.objectContaining({ reason: 'FieldValueInvalid', field: 'metadata.uid' }))
+    const { body } = await api.get(path)
+    expect(body.metadata.labels.never).toBeUndefined()
+    const replaced = await api.put(path, { ...body, metadata: { ...body.metadata, uid: 'other' } })
+    expect(replaced.body).toMatchObject({ code: 409, reason: 'Conflict' })
   })
 
   test('writes: the status is written apart from the rest', async () => {
