@@ -9,6 +9,7 @@ const Quantity = z.union([z.string(), z.number()])
 const quantities = z.record(z.string(), Quantity)
 
 export const OwnerReference = z.object({
+  apiVersion: z.string().optional(),
   kind: z.string(),
   name: z.string(),
   uid: z.string(),
@@ -65,9 +66,11 @@ export const Node = z.object({
 })
 export type Node = z.infer<typeof Node>
 
+const Resources = z.object({ requests: quantities.optional(), limits: quantities.optional() })
+
 const Container = z.object({
   name: z.string(),
-  resources: z.object({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
+  resources: Resources.optional(),
   restartPolicy: z.string().optional(),
   ports: z
     .array(z.object({ hostPort: z.number().optional(), protocol: z.string().optional(), hostIP: z.string().optional() }))
@@ -79,6 +82,8 @@ export const NodeSelectorTerm = z.object({
   matchFields: z.array(LabelSelectorRequirement).optional(),
 })
 export type NodeSelectorTerm = z.infer<typeof NodeSelectorTerm>
+export const NodeSelector = z.object({ nodeSelectorTerms: z.array(NodeSelectorTerm) })
+export type NodeSelector = z.infer<typeof NodeSelector>
 
 export const PodAffinityTerm = z.object({
   topologyKey: z.string(),
@@ -92,12 +97,18 @@ export type PodAffinityTerm = z.infer<typeof PodAffinityTerm>
 
 const PodAffinity = z.object({
   requiredDuringSchedulingIgnoredDuringExecution: z.array(PodAffinityTerm).optional(),
+  preferredDuringSchedulingIgnoredDuringExecution: z
+    .array(z.object({ weight: z.number(), podAffinityTerm: PodAffinityTerm }))
+    .optional(),
 })
 
 const Affinity = z.object({
   nodeAffinity: z
     .object({
-      requiredDuringSchedulingIgnoredDuringExecution: z.object({ nodeSelectorTerms: z.array(NodeSelectorTerm) }).optional(),
+      requiredDuringSchedulingIgnoredDuringExecution: NodeSelector.optional(),
+      preferredDuringSchedulingIgnoredDuringExecution: z
+        .array(z.object({ weight: z.number(), preference: NodeSelectorTerm }))
+        .optional(),
     })
     .optional(),
   podAffinity: PodAffinity.optional(),
@@ -121,11 +132,16 @@ const Volume = z.object({
   emptyDir: z.object({ medium: z.string().optional() }).optional(),
   hostPath: z.object({ path: z.string() }).optional(),
   persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
-  ephemeral: z.object({}).optional(),
+  ephemeral: z
+    .object({ volumeClaimTemplate: z.object({ spec: z.object({ storageClassName: z.string().optional() }) }).optional() })
+    .optional(),
   configMap: z.object({}).optional(),
   secret: z.object({}).optional(),
   projected: z.object({}).optional(),
   downwardAPI: z.object({}).optional(),
+  csi: z.object({}).optional(),
+  nfs: z.object({}).optional(),
+  image: z.object({}).optional(),
 })
 
 export const PodSpec = z.object({
@@ -135,7 +151,12 @@ export const PodSpec = z.object({
   tolerations: z.array(Toleration).optional(),
   topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
   priority: z.number().optional(),
+  priorityClassName: z.string().optional(),
+  schedulerName: z.string().optional(),
+  schedulingGroup: z.object({ podGroupName: z.string().optional() }).optional(),
+  activeDeadlineSeconds: z.number().optional(),
   terminationGracePeriodSeconds: z.number().nullish(),
+  resources: Resources.optional(),
   schedulingGates: z.array(z.object({ name: z.string() })).optional(),
   resourceClaims: z.array(z.object({ name: z.string() })).optional(),
   overhead: quantities.optional(),
@@ -145,12 +166,27 @@ export const PodSpec = z.object({
 })
 export type PodSpec = z.infer<typeof PodSpec>
 
+// What a resize in place has given to a container so far; while nothing is resized it says what its spec says.
+const ContainerStatus = z.object({
+  name: z.string(),
+  allocatedResources: quantities.optional(),
+  resources: Resources.optional(),
+})
+
 export const Pod = z.object({
   kind: z.literal('Pod'),
   metadata: ObjectMeta,
   spec: PodSpec,
   status: z
-    .object({ phase: z.string().optional(), startTime: z.string().nullish(), conditions: z.array(Condition).optional() })
+    .object({
+      phase: z.string().optional(),
+      startTime: z.string().nullish(),
+      conditions: z.array(Condition).optional(),
+      containerStatuses: z.array(ContainerStatus).optional(),
+      initContainerStatuses: z.array(ContainerStatus).optional(),
+      resources: Resources.optional(),
+      allocatedResources: quantities.optional(),
+    })
     .default({}),
 })
 export type Pod = z.infer<typeof Pod>
@@ -168,6 +204,16 @@ export const ReplicaSet = Workload('ReplicaSet')
 export type ReplicaSet = z.infer<typeof ReplicaSet>
 export const DaemonSet = Workload('DaemonSet')
 export type DaemonSet = z.infer<typeof DaemonSet>
+
+export const StatefulSet = Workload('StatefulSet')
+export type StatefulSet = z.infer<typeof StatefulSet>
+/** Its selector is a set of labels, not a selector with expressions. */
+export const ReplicationController = z.object({
+  kind: z.literal('ReplicationController'),
+  metadata: ObjectMeta,
+  spec: z.object({ replicas: z.number().nullish(), selector: strings.nullish() }).default({}),
+})
+export type ReplicationController = z.infer<typeof ReplicationController>
 
 export const PodDisruptionBudget = z.object({
   kind: z.literal('PodDisruptionBudget'),

@@ -9,6 +9,12 @@ export const Policy = z.strictObject({
   aggressive: z.boolean().default(false),
   /** Also pods with an emptyDir on disk or a hostPath: what they hold is lost. */
   evictLocalStorage: z.boolean().default(false),
+  /** Also pods of gangs (JobSet, LeaderWorkerSet, Kueue, Volcano, PodGroup): one eviction disrupts all of them. */
+  evictGangs: z.boolean().default(false),
+  /** Also nodes of Windows. */
+  windows: z.boolean().default(false),
+  /** Also nodes of arm64. */
+  arm64: z.boolean().default(true),
   /** Plan as if there were no budgets. The API server honours them all the same. */
   ignorePodDisruptionBudgets: z.boolean().default(false),
   /** Only nodes with these labels may be emptied. */

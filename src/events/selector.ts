@@ -9,7 +9,7 @@ type Requirement = { readonly key: string; readonly operator: string; readonly v
  * @throws RangeError for an operator that Kubernetes does not define
  */
 export const meets = (labels: Labels, { key, operator, values = [] }: Requirement): boolean => {
-  const value = labels[key]
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined // a key may be called constructor
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value)
