@@ -5,6 +5,7 @@ import { ClosingLine } from './test/closing-line.ts'
 const slow = [
   'test/adversity/**',
   'test/scenarios/{access,cut-off,automation}.test.ts',
+  'test/actors/evictor/long-run.test.ts',
   'test/adapters/leases.test.ts',
   'test/commands/audit.test.ts',
 ]

@@ -1,131 +1,134 @@
-import type { Node, NodeSelectorTerm, Taint } from '../../events/kubernetes.ts'
-import type { Reason } from '../../events/plan.ts'
-import { meets, tolerates } from '../../events/selector.ts'
+import { dynamicResources } from './fit/dynamic-resources.ts'
+import { interPodAffinity } from './fit/inter-pod-affinity.ts'
+import { nodeAffinity } from './fit/node-affinity.ts'
+import { nodePorts } from './fit/node-ports.ts'
+import { nodeResourcesFit, roomFor } from './fit/node-resources-fit.ts'
+import { nodeUnschedulable } from './fit/node-unschedulable.ts'
+import { nodeVolumeLimits } from './fit/node-volume-limits.ts'
+import { podTopologySpread } from './fit/pod-topology-spread.ts'
+import { emptied, receiving } from './fit/receiving.ts'
+import type { Check, Refusal, Rule } from './fit/rule.ts'
+import { schedulerName } from './fit/scheduler-name.ts'
+import { schedulingGates } from './fit/scheduling-gates.ts'
+import { taintToleration } from './fit/taint-toleration.ts'
+import { volumeBinding } from './fit/volume-binding.ts'
+import { volumeRestrictions } from './fit/volume-restrictions.ts'
+import { volumeZone } from './fit/volume-zone.ts'
+import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry } from './model.ts'
-import type { HostPort, Shape } from './shape.ts'
 
-/** Why a pod does not fit, in kube-scheduler's words where it has some. */
-export type Refusal = Pick<Reason, 'code' | 'message'>
+/**
+ * The Filter plugins of kube-scheduler in its default order, and our own rule about other schedulers. NodeName is not
+ * among them: a replacement is bound to no node.
+ */
+export const rules: readonly Rule[] = [
+  schedulingGates,
+  schedulerName,
+  dynamicResources,
+  nodeUnschedulable,
+  taintToleration,
+  nodeAffinity,
+  nodePorts,
+  nodeResourcesFit,
+  volumeRestrictions,
+  nodeVolumeLimits,
+  volumeBinding,
+  volumeZone,
+  podTopologySpread,
+  interPodAffinity,
+]
+const standingRules = rules.filter(({ isStanding }) => isStanding)
+/** Asked after the room, the cheapest question. */
+const movingRules = rules.filter((rule) => !rule.isStanding && rule !== nodeResourcesFit)
 
-/** What a cordon puts on a node. */
-export const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
-const refusal = (code: string, message: string): Refusal => ({ code, message })
-const taintText = ({ key, value = '' }: Taint): string => `{${key}: ${value}}`
-
-/** Volumes that follow a pod to any node, or that the policy judges; all others may bind it to where it is. */
-const SIMULATED = ['emptyDir', 'hostPath', 'configMap', 'secret', 'projected', 'downwardAPI'] as const
-
-/** What cannot be decided from the objects the model has is refused, never guessed. */
-export const undecided = ({ spec }: Shape): Refusal | undefined => {
-  const no = (what: string): Refusal => refusal('Undecided', `it ${what}, which is not simulated`)
-  const { volumes = [], affinity } = spec
-  if (volumes.some(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral))
-    return no('uses a persistent volume')
-  const odd = volumes.find((volume) => !SIMULATED.some((source) => volume[source] !== undefined))
-  if (odd) return no(`uses the volume ${odd.name} of a kind`)
-  if (spec.resourceClaims?.length) return no('claims dynamic resources')
-  if (spec.schedulingGates?.length) return no('waits at a scheduling gate')
-  const terms = [affinity?.podAffinity, affinity?.podAntiAffinity].flatMap(
-    (rules) => rules?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
-  )
-  const byLabels = terms.some(
-    ({ namespaceSelector: by }) => Object.keys(by?.matchLabels ?? {}).length + (by?.matchExpressions?.length ?? 0) > 0,
-  )
-  return byLabels ? no('chooses namespaces by their labels') : undefined
-}
-
-const matchesTerm = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, { metadata }: Node): boolean =>
-  matchExpressions.length + matchFields.length > 0 &&
-  matchExpressions.every((requirement) => meets(metadata.labels ?? {}, requirement)) &&
-  matchFields.every((requirement) => meets({ 'metadata.name': metadata.name }, requirement))
-
-/** nodeSelector and required node affinity. An operator that Kubernetes does not define matches nothing. */
-export const matchesNode = ({ spec }: Shape, node: Node): boolean => {
-  const labels = node.metadata.labels ?? {}
-  if (!Object.entries(spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)) return false
-  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
-  try {
-    return terms === undefined || terms.some((term) => matchesTerm(term, node))
-  } catch (error) {
-    if (error instanceof RangeError) return false
-    throw error
+const firstOf = (checks: readonly Check[]): Check | undefined => {
+  if (checks.length === 0) return undefined
+  return (node) => {
+    for (const check of checks) {
+      const refused = check(node)
+      if (refused) return refused
+    }
+    return undefined
   }
 }
-/** The first taint that forbids new pods of this shape. */
-export const untolerated = ({ spec }: Shape, { spec: { taints = [] } }: Node): Taint | undefined =>
-  taints.find((taint) => taint.effect !== 'PreferNoSchedule' && !tolerates(spec.tolerations, taint))
+const checksOf = (list: readonly Rule[], model: Model, shape: Shape): readonly Check[] =>
+  list.flatMap((rule) => rule.onNode?.(model, shape) ?? [])
 
-const byNode = (shape: Shape, node: Node): Refusal | undefined => {
-  if (node.metadata.deletionTimestamp !== undefined) return refusal('NodeLeaving', 'node(s) are being deleted')
-  // Also for pods that tolerate it: whoever cordoned the node wants it empty.
-  if (node.spec.unschedulable) return refusal('NodeUnschedulable', 'node(s) were unschedulable')
-  if (node.status.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True'))
-    return refusal('NodeNotReady', 'node(s) were not ready')
-  const taint = untolerated(shape, node)
-  if (taint) return refusal('TaintToleration', `node(s) had untolerated taint ${taintText(taint)}`)
-  if (!matchesNode(shape, node)) return refusal('NodeAffinity', "node(s) didn't match Pod's node affinity/selector")
-  return undefined
-}
-
-type Memo = { readonly version: number; readonly byIndex: (Refusal | null)[] }
-const memos = new WeakMap<Shape, Memo>()
-
-/** What the nodes' objects alone say about the shape: remembered until a node changes. */
-const standing = (model: Model, shape: Shape): ((node: NodeEntry) => Refusal | null) => {
-  const version = model.nodesVersion()
-  const known = memos.get(shape)
-  const { byIndex } = known?.version === version ? known : { byIndex: [] }
-  memos.set(shape, { version, byIndex })
-  return ({ index, object }) => {
-    if (!object) return refusal('NodeUnknown', 'node(s) are not known')
-    const found = byIndex[index] === undefined ? (byNode(shape, object) ?? null) : byIndex[index]
-    byIndex[index] = found
-    return found
-  }
-}
-
-/** Whether a node has so much left of every resource that the shape asks for. This is the planner's innermost loop. */
-const roomFor = ({ columns: { allocatable, requested } }: Model, { demand }: Shape): ((node: NodeEntry) => boolean) => {
-  const none = new Float64Array()
-  const asked = demand.map(([resource, amount]) => ({
-    all: allocatable[resource] ?? none,
-    used: requested[resource] ?? none,
-    amount,
-  }))
-  return ({ index }) => {
-    for (const { all, used, amount } of asked) if (amount > (all[index] ?? 0) - (used[index] ?? 0)) return false
-    return true
-  }
-}
-const lacking = ({ columns }: Model, { demand }: Shape, { index }: NodeEntry): Refusal | undefined => {
-  for (const [resource, amount] of demand) {
-    if (amount <= (columns.allocatable[resource]?.[index] ?? 0) - (columns.requested[resource]?.[index] ?? 0)) continue
-    const name = columns.names[resource] ?? ''
-    return name === 'pods' ? refusal('TooManyPods', 'Too many pods') : refusal('InsufficientResource', `Insufficient ${name}`)
+/** Why no node at all will do; asked once for a shape. */
+export const nowhere = (model: Model, shape: Shape): Refusal | undefined => {
+  for (const rule of rules) {
+    const refused = rule.everywhere?.(model, shape)
+    if (refused) return refused
   }
   return undefined
 }
 
-const clash = (a: HostPort, b: HostPort): boolean =>
-  a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0')
-
-const portTaken = ({ ports }: Shape, { pods }: NodeEntry): Refusal | undefined => {
-  if (ports.length === 0) return undefined
-  for (const { shape: other } of pods)
-    if (other.ports.some((taken) => ports.some((port) => clash(port, taken))))
-      return refusal('NodePorts', "node(s) didn't have free ports for the requested pod ports")
-  return undefined
+/**
+ * What kube-scheduler's Filter plugins say about a new pod of the shape, and nothing else; the first refusal in its order.
+ * A pod that is to move must be off its node. Prepared for the model as it is: ask for another after a move.
+ */
+export const filter = (model: Model, shape: Shape): Check => {
+  const refused = nowhere(model, shape)
+  return refused ? () => refused : (firstOf(checksOf(rules, model, shape)) ?? (() => undefined))
 }
 
-/** Why a pod of the shape may not go onto a node, apart from the other pods' places; in kube-scheduler's order. */
-export const fit = (model: Model, shape: Shape): ((node: NodeEntry) => Refusal | undefined) => {
-  const stands = standing(model, shape)
-  return (node) => stands(node) ?? portTaken(shape, node) ?? lacking(model, shape, node)
+/** The same and our own reservations about the node: what a plan goes by. */
+export const fit = (model: Model, shape: Shape): Check => {
+  const filtered = filter(model, shape)
+  return (node) => emptied(node) ?? receiving(node) ?? filtered(node)
 }
 
-/** The same as yes or no, the cheapest question first. */
-export const fits = (model: Model, shape: Shape): ((node: NodeEntry) => boolean) => {
-  const stands = standing(model, shape)
+/**
+ * The same question for many nodes in two parts, the cheap one first: `quick` refuses most nodes by room, taints, labels
+ * and volumes; who passes it is asked `rest`. Undefined: no node will do.
+ */
+export type Search = { readonly quick: (node: NodeEntry) => boolean; readonly rest: Check | undefined }
+export const search = (model: Model, shape: Shape): Search | undefined => {
+  if (nowhere(model, shape)) return undefined
   const hasRoom = roomFor(model, shape)
-  return (node) => hasRoom(node) && !stands(node) && !portTaken(shape, node)
+  const stands = standing(model, shape)
+  return {
+    quick: (node) => !node.draining && hasRoom(node) && stands(node),
+    rest: firstOf(checksOf(movingRules, model, shape)),
+  }
+}
+
+/** Shapes that ask the same of nodes and volumes share what is known of each node: 1 it will do, 2 it will not. */
+type Memo = { readonly nodesAt: number; readonly booksAt: number; readonly verdicts: Uint8Array }
+const memos = new WeakMap<Model, Map<string, Memo>>()
+const keys = new WeakMap<Shape, string>()
+const MOST_MEMOS = 4_096
+
+const standingKey = (shape: Shape): string => {
+  const { nodeSelector, affinity, tolerations, volumes = [] } = shape.spec
+  const claimed = volumes.filter(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral)
+  const key =
+    keys.get(shape) ??
+    JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, claimed.length > 0 ? [shape.namespace, claimed] : null])
+  keys.set(shape, key)
+  return key
+}
+const memoOf = (model: Model, shape: Shape): Memo => {
+  const byKey = memos.get(model) ?? new Map<string, Memo>()
+  memos.set(model, byKey)
+  const key = standingKey(shape)
+  const known = byKey.get(key)
+  if (known?.nodesAt === model.nodesVersion() && known.booksAt === model.booksVersion()) return known
+  if (byKey.size >= MOST_MEMOS) byKey.clear()
+  const rows = model.topology('kubernetes.io/hostname').of.length
+  const made = { nodesAt: model.nodesVersion(), booksAt: model.booksVersion(), verdicts: new Uint8Array(rows) }
+  byKey.set(key, made)
+  return made
+}
+const standing = (model: Model, shape: Shape): ((node: NodeEntry) => boolean) => {
+  const { verdicts } = memoOf(model, shape)
+  let check: Check | undefined
+  return (node) => {
+    const known = verdicts[node.index]
+    if (known) return known === 1
+    check ??= firstOf([receiving, ...checksOf(standingRules, model, shape)])
+    const verdict = !check?.(node)
+    verdicts[node.index] = verdict ? 1 : 2
+    return verdict
+  }
 }

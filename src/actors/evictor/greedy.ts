@@ -1,8 +1,8 @@
 import type { Policy, Reason } from '../../events/plan.ts'
 import type { Disruption } from './disruption.ts'
+import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
 import { bestFit, noRoom, toMove } from './placing.ts'
-import type { Shape } from './shape.ts'
 
 export type Task = {
   readonly model: Model
@@ -74,6 +74,7 @@ export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<Nod
   const state = begin()
   for (const { node, moves } of drained) {
     state.gone.add(node)
+    task.model.drain(node)
     for (const { pod, to } of moves) {
       state.origins.set(pod, node)
       task.model.move(pod, to)
@@ -116,7 +117,6 @@ const because =
 /** Tries to empty a node, and leaves the model emptied or as it was. */
 const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node: NodeEntry) => Obstacle | undefined) => {
   const { model, policy, nodes } = task
-  const isGone = (node: NodeEntry): boolean => gone.has(node)
   const staying = (): readonly NodeEntry[] => nodes.filter((node) => !gone.has(node))
   let left = staying()
   // Room only shrinks: a shape that fitted on no node but X, from X, can only ever fit on X. With pods that mind their
@@ -125,7 +125,7 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
   const remembers = (shape: Shape): boolean => !shape.social && model.repelling.size === 0
   const place = (pod: PodEntry): NodeEntry | undefined => {
     const only = remembers(pod.shape) ? hopeless.get(pod.shape) : undefined
-    return bestFit(model, pod, only ? [only] : left, isGone)
+    return bestFit(model, pod, only ? [only] : left)
   }
   /** The pod that found no place, and those before it that did. */
   const moveAll = (node: NodeEntry, pods: readonly PodEntry[]): PodEntry | undefined => {
@@ -142,10 +142,9 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
   }
   const whyStuck = (node: NodeEntry, pods: readonly PodEntry[]): Reason => {
     const mark = model.mark()
-    gone.add(node)
+    model.drain(node)
     const stuck = moveAll(node, pods)
-    const reason = stuck ? noRoom(model, stuck, nodes, isGone) : LATE
-    gone.delete(node)
+    const reason = stuck ? noRoom(model, stuck, nodes) : LATE
     model.rollback(mark)
     return reason
   }
@@ -158,12 +157,12 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
     if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
       return because('EvictionLimit', `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`)
     const mark = model.mark()
-    gone.add(node)
+    model.drain(node)
     if (moveAll(node, pods)) {
-      gone.delete(node)
       model.rollback(mark)
       return () => whyStuck(node, pods)
     }
+    gone.add(node)
     for (const pod of evicted) origins.set(pod, node)
     left = staying()
     return undefined

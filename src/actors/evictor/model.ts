@@ -1,7 +1,13 @@
-import type { Deployment, Node, PlannedObject, Pod, PodDisruptionBudget, ReplicaSet } from '../../events/kubernetes.ts'
-import { type Columns, createColumns } from './columns.ts'
-import { amountOf } from './demand.ts'
-import { checkSelector, rawShape, type Shape, shapeOf } from './shape.ts'
+import type { Node, Pod } from '../../events/kubernetes.ts'
+import type { ModelKindName, ModelObject } from '../../events/model-kinds.ts'
+import { amountOf } from './model/amount.ts'
+import { type Books, createBooks } from './model/books.ts'
+import { type Columns, createColumns } from './model/columns.ts'
+import { createLabelBook, type LabelBook } from './model/labels.ts'
+import { type ClaimUse, createRoom } from './model/room.ts'
+import { rawShape, type Shape, shapeOf } from './model/shape.ts'
+import { createTallies, type Tallies } from './model/tally.ts'
+import { type Topology, topologyOf } from './model/topology.ts'
 
 export type NodeEntry = {
   readonly name: string
@@ -10,6 +16,10 @@ export type NodeEntry = {
   /** Undefined while only its pods are known. */
   object: Node | undefined
   readonly pods: Set<PodEntry>
+  /** The claims that its pods use. */
+  readonly claims: ClaimUse
+  /** On trial: it is to be emptied. It takes no pods; for topology spread it counts both as there and as gone. */
+  draining: boolean
 }
 export type PodEntry = {
   readonly namespace: string
@@ -18,6 +28,13 @@ export type PodEntry = {
   readonly shape: Shape
   /** It ends by itself: deletion has begun. It holds its room until it is gone. */
   readonly leaving: boolean
+  /** It serves: its condition Ready says so. */
+  readonly ready: boolean
+  /** Epoch milliseconds; 0 while it has not started. */
+  readonly startedAt: number
+  /** Where it runs, whatever is tried. */
+  readonly home: NodeEntry | undefined
+  /** Where it is now; elsewhere than at home, or nowhere, while a move is tried. */
   node: NodeEntry | undefined
 }
 
@@ -25,29 +42,60 @@ export type PodEntry = {
  * The cluster as scheduling sees it: a projection of the slim objects, in any order of arrival. Invariant: after any
  * sequence of changes it equals the model built anew from what is then there.
  */
-export type Model = {
+export type Model = Books & {
   readonly columns: Columns
   readonly nodes: ReadonlyMap<string, NodeEntry>
+  /** By `namespace/name`. */
   readonly pods: ReadonlyMap<string, PodEntry>
   readonly shapes: ReadonlyMap<string, Shape>
+  readonly byNamespace: ReadonlyMap<string, ReadonlySet<Shape>>
   /** Shapes with required anti-affinity: they have a say about every other pod. */
   readonly repelling: ReadonlySet<Shape>
-  readonly budgets: ReadonlyMap<string, PodDisruptionBudget>
-  /** Deployments and ReplicaSets by UID. */
-  readonly workloads: ReadonlyMap<string, Deployment | ReplicaSet>
-  /** Counts the changes of nodes: what was concluded from nodes alone holds while it stays. */
+  /** Counts the changes of that set. */
+  readonly repellingVersion: () => number
+  /** How many pods on nodes use each claim, by `namespace/name`. */
+  readonly claimUse: ReadonlyMap<string, number>
+  readonly labels: LabelBook
+  readonly tallies: Tallies
+  readonly topology: (key: string) => Topology
+  /** Counts the changes of nodes that scheduling sees: what was concluded from nodes alone holds while it stays. */
   readonly nodesVersion: () => number
+  /** The same for all objects but nodes and pods: what was concluded from volumes, namespaces and owners. */
+  readonly booksVersion: () => number
   /** @throws RangeError for a quantity or selector that is none; the model is then as before */
-  readonly apply: (object: PlannedObject) => void
-  readonly remove: (kind: PlannedObject['kind'], namespace: string | undefined, name: string) => void
-  /** Tries a pod elsewhere; `rollback` undoes. */
+  readonly apply: (object: ModelObject) => void
+  readonly remove: (kind: ModelKindName, namespace: string | undefined, name: string) => void
+  /** Tries a pod elsewhere, or off its node; `rollback` undoes. */
   readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
+  /** Tries to empty the node; `rollback` undoes. */
+  readonly drain: (node: NodeEntry) => void
+  /** The nodes that are being emptied on trial. */
+  readonly draining: ReadonlySet<NodeEntry>
+  /** Forks: what is moved and drained from here on can be undone. No object may change until then. */
   readonly mark: () => number
   readonly rollback: (mark: number) => void
 }
 
 const keyOf = (namespace: string | undefined, name: string): string => `${namespace ?? ''}/${name}`
+const bookKey = (namespace: string | undefined, name: string): string => (namespace === undefined ? name : keyOf(namespace, name))
 const isOver = ({ status }: Pod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
+const isReady = ({ status: { conditions = [] } }: Pick<Pod, 'status'>): boolean =>
+  conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+/** What of a node can change what is concluded from it; heartbeats do not. */
+const seen = ({ metadata: { labels, deletionTimestamp }, spec, status }: Node): string =>
+  JSON.stringify([labels, deletionTimestamp, spec.taints, spec.unschedulable, isReady({ status }), status.allocatable])
+
+const entryOfPod = ({ metadata, status }: Pod, shape: Shape, home: NodeEntry | undefined): PodEntry => ({
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+  uid: metadata.uid,
+  shape,
+  leaving: metadata.deletionTimestamp !== undefined,
+  ready: isReady({ status }),
+  startedAt: (status.startTime && Date.parse(status.startTime)) || 0,
+  home,
+  node: undefined,
+})
 
 export const createModel = (): Model => {
   const columns = createColumns()
@@ -55,44 +103,52 @@ export const createModel = (): Model => {
   const nodes = new Map<string, NodeEntry>()
   const pods = new Map<string, PodEntry>()
   const shapes = new Map<string, Shape>()
+  const byNamespace = new Map<string, Set<Shape>>()
   const repelling = new Set<Shape>()
-  const budgets = new Map<string, PodDisruptionBudget>()
-  const workloads = new Map<string, Deployment | ReplicaSet>()
-  const workloadUids = new Map<string, string>()
+  const claimUse: ClaimUse = new Map()
+  const draining = new Set<NodeEntry>()
+  const topologies = new Map<string, { readonly at: number; readonly topology: Topology }>()
   const freed: number[] = []
-  const log: (readonly [PodEntry, NodeEntry | undefined])[] = []
+  const log: (readonly [PodEntry, NodeEntry | undefined] | readonly [undefined, NodeEntry])[] = []
   let rows = 0
   let version = 0
+  let booksAt = 0
+  let repellingAt = 0
+
+  const topology = (key: string): Topology => {
+    const known = topologies.get(key)
+    if (known?.at === version) return known.topology
+    const made = topologyOf(key, nodes.values(), rows)
+    topologies.set(key, { at: version, topology: made })
+    return made
+  }
+  const labels = createLabelBook((name) => books.namespaces.get(name)?.metadata.labels)
+  const tallies = createTallies({
+    shapes: (namespace) => (namespace === undefined ? shapes.values() : (byNamespace.get(namespace) ?? [])),
+    topology,
+    version: () => version,
+  })
+  const { books, ...learned } = createBooks(() => {
+    labels.forget()
+    tallies.forget()
+  })
+  const put = createRoom(columns, tallies, claimUse)
 
   const entryOf = (name: string): NodeEntry => {
     const known = nodes.get(name)
     if (known) return known
     const index = freed.pop() ?? rows++
     columns.reserve(rows)
-    const entry: NodeEntry = { name, index, object: undefined, pods: new Set() }
+    const entry: NodeEntry = { name, index, object: undefined, pods: new Set(), claims: new Map(), draining: false }
     nodes.set(name, entry)
+    version += 1
     return entry
   }
   const tidy = (entry: NodeEntry | undefined): void => {
     if (!entry || entry.object || entry.pods.size > 0) return
     nodes.delete(entry.name)
     freed.push(entry.index)
-  }
-  const put = (pod: PodEntry, to: NodeEntry | undefined): void => {
-    const sign = to ? 1 : -1
-    const at = to ?? pod.node
-    if (!at) return
-    for (const [resource, amount] of pod.shape.demand) {
-      const column = columns.requested[resource]
-      if (column) column[at.index] = (column[at.index] ?? 0) + sign * amount
-    }
-    if (to) at.pods.add(pod)
-    else at.pods.delete(pod)
-    pod.node = to
-  }
-  const shift = (pod: PodEntry, to: NodeEntry | undefined): void => {
-    put(pod, undefined)
-    if (to) put(pod, to)
+    version += 1
   }
 
   const allocate = (index: number, amounts: readonly (readonly [string, number])[]): void => {
@@ -106,8 +162,8 @@ export const createModel = (): Model => {
     const amounts = Object.entries(node.status.allocatable).map(([name, text]) => [name, amountOf(name, text)] as const)
     const entry = entryOf(node.metadata.name)
     allocate(entry.index, amounts)
+    if (!entry.object || seen(entry.object) !== seen(node)) version += 1
     entry.object = node
-    version += 1
   }
   const removeNode = (name: string): void => {
     const entry = nodes.get(name)
@@ -121,89 +177,106 @@ export const createModel = (): Model => {
   const intern = (pod: Pod): Shape => {
     const raw = rawShape(pod)
     const key = JSON.stringify(raw)
-    const known = shapes.get(key)
-    if (known) return known
-    const shape = shapeOf(raw, key, columns)
-    shapes.set(key, shape)
-    if (shape.repels) repelling.add(shape)
-    return shape
+    return shapes.get(key) ?? shapeOf(raw, key, columns, labels.intern)
   }
-  const removePod = (key: string): void => {
+  const keep = (shape: Shape): void => {
+    if (shapes.has(shape.key)) return
+    shapes.set(shape.key, shape)
+    shape.labelSet.shapes.add(shape)
+    byNamespace.set(shape.namespace, (byNamespace.get(shape.namespace) ?? new Set()).add(shape))
+    if (!shape.repels) return
+    repelling.add(shape)
+    repellingAt += 1
+  }
+  const drop = (shape: Shape): void => {
+    shapes.delete(shape.key)
+    if (repelling.delete(shape)) repellingAt += 1
+    const beside = byNamespace.get(shape.namespace)
+    beside?.delete(shape)
+    if (beside?.size === 0) byNamespace.delete(shape.namespace)
+    shape.labelSet.shapes.delete(shape)
+    if (shape.labelSet.shapes.size === 0) labels.release(shape.labelSet)
+  }
+  /** @returns the node where it was */
+  const takeOff = (key: string): NodeEntry | undefined => {
     const pod = pods.get(key)
-    if (!pod) return
+    if (!pod) return undefined
     const { node, shape } = pod
     put(pod, undefined)
     pods.delete(key)
     shape.pods.delete(pod)
-    if (shape.pods.size === 0) {
-      shapes.delete(shape.key)
-      repelling.delete(shape)
-    }
-    tidy(node)
+    if (shape.pods.size === 0) drop(shape)
+    return node
   }
   // A pod that has run its course takes no room and is nobody's neighbour: the model forgets it.
   const applyPod = (pod: Pod): void => {
-    const { namespace = '', name, uid, deletionTimestamp } = pod.metadata
+    const { namespace, name } = pod.metadata
     const key = keyOf(namespace, name)
     if (isOver(pod)) {
-      removePod(key)
+      tidy(takeOff(key))
       return
     }
     const shape = intern(pod)
-    removePod(key)
-    shapes.set(shape.key, shape)
-    if (shape.repels) repelling.add(shape)
-    const entry: PodEntry = { namespace, name, uid, shape, leaving: deletionTimestamp !== undefined, node: undefined }
+    const entry = entryOfPod(pod, shape, pod.spec.nodeName ? entryOf(pod.spec.nodeName) : undefined)
+    keep(shape)
+    shape.pods.add(entry) // before the old one goes: what they share stays
+    const before = takeOff(key)
     pods.set(key, entry)
-    shape.pods.add(entry)
-    if (pod.spec.nodeName) put(entry, entryOf(pod.spec.nodeName))
-  }
-  const applyBudget = (budget: PodDisruptionBudget): void => {
-    checkSelector(budget.spec.selector)
-    budgets.set(keyOf(budget.metadata.namespace, budget.metadata.name), budget)
-  }
-  const removeWorkload = (key: string): void => {
-    workloads.delete(workloadUids.get(key) ?? '')
-    workloadUids.delete(key)
-  }
-  const applyWorkload = (object: Deployment | ReplicaSet): void => {
-    const { namespace, name, uid } = object.metadata
-    const key = `${object.kind}/${keyOf(namespace, name)}`
-    removeWorkload(key)
-    workloads.set(uid, object)
-    workloadUids.set(key, uid)
+    put(entry, entry.home)
+    tidy(before)
   }
 
   return {
+    ...books,
     columns,
     nodes,
     pods,
     shapes,
+    byNamespace,
     repelling,
-    budgets,
-    workloads,
+    repellingVersion: () => repellingAt,
+    claimUse,
+    labels,
+    tallies,
+    topology,
     nodesVersion: () => version,
+    booksVersion: () => booksAt,
     apply(object) {
       if (object.kind === 'Node') applyNode(object)
       else if (object.kind === 'Pod') applyPod(object)
-      else if (object.kind === 'PodDisruptionBudget') applyBudget(object)
-      else if (object.kind !== 'DaemonSet') applyWorkload(object)
+      else {
+        learned.apply(object, bookKey(object.metadata.namespace, object.metadata.name))
+        booksAt += 1
+      }
     },
     remove(kind, namespace, name) {
       if (kind === 'Node') removeNode(name)
-      else if (kind === 'Pod') removePod(keyOf(namespace, name))
-      else if (kind === 'PodDisruptionBudget') budgets.delete(keyOf(namespace, name))
-      else if (kind !== 'DaemonSet') removeWorkload(`${kind}/${keyOf(namespace, name)}`)
+      else if (kind === 'Pod') tidy(takeOff(keyOf(namespace, name)))
+      else {
+        learned.remove(kind, bookKey(namespace, name))
+        booksAt += 1
+      }
     },
     move(pod, to) {
       log.push([pod, pod.node])
-      shift(pod, to)
+      put(pod, to)
     },
+    drain(node) {
+      if (node.draining) return
+      log.push([undefined, node])
+      node.draining = true
+      draining.add(node)
+    },
+    draining,
     mark: () => log.length,
     rollback(mark) {
       while (log.length > mark) {
-        const [pod, from] = log.pop() ?? []
-        if (pod) shift(pod, from)
+        const [pod, node] = log.pop() ?? []
+        if (pod) put(pod, node)
+        else if (node) {
+          node.draining = false
+          draining.delete(node)
+        }
       }
     },
   }

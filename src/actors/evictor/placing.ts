@@ -1,9 +1,8 @@
 import type { Reason } from '../../events/plan.ts'
 import type { Disruption } from './disruption.ts'
-import { fit, fits, undecided } from './fit.ts'
+import { fit, type Search, search } from './fit.ts'
+import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
-import { neighbours } from './neighbours.ts'
-import type { Shape } from './shape.ts'
 
 /**
  * The part of each of the node's resources that would stay free, summed: the best fit has the least. A resource that the
@@ -28,16 +27,21 @@ const slackOf = ({ columns: { allocatable, requested } }: Model, { demand }: Sha
 }
 
 /** The node among these where the pod, which must be off its own, fits best. Ties go to the first. */
-export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeEntry[], gone: (node: NodeEntry) => boolean) => {
-  const check = neighbours(model, shape, gone)
+export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeEntry[]): NodeEntry | undefined => {
+  const asked = search(model, shape)
+  return asked && tightest(asked, slackOf(model, shape), among)
+}
+const tightest = (
+  { quick, rest }: Search,
+  slack: (node: NodeEntry) => number,
+  among: readonly NodeEntry[],
+): NodeEntry | undefined => {
   let best: NodeEntry | undefined
   let least = Number.POSITIVE_INFINITY
-  const fitsOn = fits(model, shape)
-  const slack = slackOf(model, shape)
   for (const node of among) {
-    if (!fitsOn(node) || gone(node)) continue
+    if (!quick(node)) continue
     const score = slack(node)
-    if (score >= least || check?.(node)) continue
+    if (score >= least || rest?.(node)) continue
     best = node
     least = score
   }
@@ -45,8 +49,7 @@ export const bestFit = (model: Model, { shape }: PodEntry, among: readonly NodeE
 }
 
 /** Why the pod, off its own node, may not go onto this one. */
-export const refusedBy = (model: Model, { shape }: PodEntry, node: NodeEntry, gone: (node: NodeEntry) => boolean) =>
-  undecided(shape) ?? fit(model, shape)(node) ?? neighbours(model, shape, gone)?.(node)
+export const refusedBy = (model: Model, { shape }: PodEntry, node: NodeEntry) => fit(model, shape)(node)
 
 const demandText = ({ columns }: Model, { demand }: Shape): string =>
   demand
@@ -60,13 +63,12 @@ const amountText = (name: string, amount: number): string => {
 }
 
 /** Says for the pod that fits nowhere what each of the nodes that stay has against it, the commonest first. */
-export const noRoom = (model: Model, pod: PodEntry, nodes: readonly NodeEntry[], gone: (node: NodeEntry) => boolean): Reason => {
+export const noRoom = (model: Model, pod: PodEntry, nodes: readonly NodeEntry[]): Reason => {
   const counts = new Map<string, number>()
-  const check = neighbours(model, pod.shape, gone)
   const refusal = fit(model, pod.shape)
   for (const node of nodes) {
-    if (gone(node)) continue
-    const message = (refusal(node) ?? check?.(node))?.message ?? 'fits by now'
+    if (node.draining) continue
+    const message = refusal(node)?.message ?? 'fits by now'
     counts.set(message, (counts.get(message) ?? 0) + 1)
   }
   const list = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([message, count]) => `${count}× ${message}`)
@@ -94,7 +96,7 @@ export const seatPending = (model: Model, nodes: readonly NodeEntry[]): Readonly
   const taken = new Set<NodeEntry>()
   const pending = [...model.pods.values()].filter(({ node, leaving }) => !node && !leaving).sort(byName)
   for (const pod of pending) {
-    const to = bestFit(model, pod, nodes, () => false)
+    const to = bestFit(model, pod, nodes)
     if (!to) continue
     model.move(pod, to)
     taken.add(to)

@@ -1,6 +1,7 @@
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
 import { volumeBound } from './bound.ts'
-import { type Disruption, disruption, nodeBlocked } from './disruption.ts'
+import { type Disruption, disruption } from './disruption.ts'
+import { nodeBlocked } from './eligibility/nodes.ts'
 import { type Draft, explain, greedy, orders, type Task } from './greedy.ts'
 import type { Model, NodeEntry } from './model.ts'
 import { seatPending, toMove } from './placing.ts'
@@ -103,7 +104,7 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
   const mark = model.mark()
   const hourly = hourlyCosts(model, prices)
   const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const judge = disruption(model, policy)
+  const judge = disruption(model, policy, options.now)
   const bound = volumeBound(model, judge, hourly)
   const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
   const task: Task = {

@@ -1,6 +1,7 @@
 import type { Drain, Plan, Policy } from '../../events/plan.ts'
-import { disruption, nodeBlocked } from './disruption.ts'
-import type { Model, NodeEntry } from './model.ts'
+import { disruption } from './disruption.ts'
+import { nodeBlocked } from './eligibility/nodes.ts'
+import type { Model } from './model.ts'
 import { bestFit, noRoom, seatPending, toMove } from './placing.ts'
 
 export type VerifiedDrains = {
@@ -21,12 +22,12 @@ export const verifyDrains = (
   now: number,
 ): VerifiedDrains => {
   const mark = model.mark()
-  const names = new Set(nodeNames)
   const nodes = [...model.nodes.values()].filter(({ object }) => object).sort((a, b) => (a.name < b.name ? -1 : 1))
-  const judge = disruption(model, policy)
+  const judge = disruption(model, policy, now)
   const awaited = seatPending(model, nodes)
+  const names = new Set(nodeNames)
   let left = nodes.length
-  const gone = ({ name }: NodeEntry): boolean => names.has(name)
+  for (const node of nodes) if (names.has(node.name)) model.drain(node)
   const reasonOf = (name: string, drain: Drain | undefined): string | undefined => {
     const node = model.nodes.get(name)
     if (!drain) return 'the plan does not empty it'
@@ -44,9 +45,9 @@ export const verifyDrains = (
     const before = model.mark()
     for (const pod of pods) {
       model.move(pod, undefined)
-      const to = bestFit(model, pod, nodes, gone)
+      const to = bestFit(model, pod, nodes)
       if (!to) {
-        const { message } = noRoom(model, pod, nodes, gone)
+        const { message } = noRoom(model, pod, nodes)
         model.rollback(before)
         return message
       }

@@ -1,4 +1,5 @@
-import { amountOf, demandOf } from '../../actors/evictor/demand.ts'
+import { amountOf } from '../../actors/evictor/model/amount.ts'
+import { demandOf } from '../../actors/evictor/model/demand.ts'
 import type { Picture, Seen } from '../../adapters/jetstream/objects-history-picture.ts'
 import { Node, Pod } from '../../events/kubernetes.ts'
 

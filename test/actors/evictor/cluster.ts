@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { createModel, type Model } from '../../../src/actors/evictor/model.ts'
 import { Node, type PlannedObject, Pod, PodDisruptionBudget, ReplicaSet } from '../../../src/events/kubernetes.ts'
+import type { ModelObject } from '../../../src/events/model-kinds.ts'
 
 export const NOW = Date.UTC(2026, 0, 1)
 const OLD = '2025-01-01T00:00:00Z'
@@ -53,7 +54,7 @@ export const budget = (name: string, status: Any, app = 'web'): PodDisruptionBud
     status,
   })
 
-export const modelOf = (...objects: readonly PlannedObject[]): Model => {
+export const modelOf = (...objects: readonly ModelObject[]): Model => {
   const model = createModel()
   for (const object of objects) model.apply(object)
   return model
@@ -62,10 +63,12 @@ export const modelOf = (...objects: readonly PlannedObject[]): Model => {
 /** Everything the model knows, in an order of its own: two models of the same cluster are equal. */
 export const contents = (model: Model): unknown => ({
   nodes: [...model.nodes.values()]
-    .map(({ name, object, pods, index }) => ({
+    .map(({ name, object, pods, index, claims, draining }) => ({
       name,
       object,
-      pods: [...pods].map((each) => each.name).sort(),
+      pods: [...pods].map((each) => `${each.namespace}/${each.name}`).sort(),
+      claims: [...claims].sort(),
+      draining,
       columns: model.columns.names
         .map((resource, at) => [resource, model.columns.allocatable[at]?.[index], model.columns.requested[at]?.[index]])
         .filter(([, allocatable, requested]) => allocatable !== 0 || requested !== 0)
@@ -73,8 +76,9 @@ export const contents = (model: Model): unknown => ({
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1)),
   pods: [...model.pods.values()]
-    .map(({ name, uid, leaving, node: at, shape }) => ({
-      name,
+    .map(({ namespace, name, uid, leaving, node: at, home, shape }) => ({
+      name: `${namespace}/${name}`,
+      home: home?.name,
       uid,
       leaving,
       at: at?.name,
@@ -84,8 +88,26 @@ export const contents = (model: Model): unknown => ({
     .sort((a, b) => (a.name < b.name ? -1 : 1)),
   shapes: [...model.shapes.keys()].sort(),
   repelling: [...model.repelling].map(({ key }) => key).sort(),
-  budgets: [...model.budgets.keys()].sort(),
-  workloads: [...model.workloads.keys()].sort(),
+  claimUse: [...model.claimUse].sort(),
+  draining: [...model.draining].map(({ name }) => name).sort(),
+  books: [
+    model.budgets,
+    model.workloads,
+    model.namespaces,
+    model.quotas,
+    model.limitRanges,
+    model.services,
+    model.deviceClasses,
+    model.storage.claims,
+    model.storage.volumes,
+    model.storage.classes,
+    model.storage.csiNodes,
+    model.storage.csiDrivers,
+    model.storage.attachments,
+  ].map((book) => [...book].sort(([a], [b]) => (a < b ? -1 : 1))),
+  attached: [...model.nodes.keys()]
+    .sort()
+    .map((name) => [...model.storage.attachedTo(name)].map(({ metadata }) => metadata.name).sort()),
 })
 
 const apps = ['a', 'b', 'c']

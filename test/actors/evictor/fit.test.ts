@@ -26,7 +26,7 @@ const verdict = (
   const model = modelOf(target, pod('p', undefined, { spec }), ...others)
   const [p, n] = [model.pods.get('shop/p'), model.nodes.get('n')]
   if (!p || !n) throw new Error('the test has no p or n')
-  return refusedBy(model, p, n, () => false)?.message
+  return refusedBy(model, p, n)?.message
 }
 const containers = (requests: Readonly<Record<string, unknown>>, rest = {}) => ({
   containers: [{ name: 'c', resources: { requests }, ...rest }],
@@ -49,9 +49,9 @@ test.each([
   [
     'a persistent volume',
     { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'v' } }] },
-    'it uses a persistent volume, which is not simulated',
+    'it uses the claim v, which is not known',
   ],
-  ['a scheduling gate', { schedulingGates: [{ name: 'g' }] }, 'it waits at a scheduling gate, which is not simulated'],
+  ['a scheduling gate', { schedulingGates: [{ name: 'g' }] }, 'it waits at the scheduling gate g'],
 ])('fit: judges a pod that asks for %s', (_, spec, message) => {
   expect(verdict(spec)).toBe(message)
 })

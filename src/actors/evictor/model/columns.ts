@@ -1,4 +1,4 @@
-/** Per resource one typed array over the nodes' indices. */
+/** Per resource one typed array over the nodes' indices; whole numbers in the units of `amount.ts`. */
 export type Columns = {
   readonly names: readonly string[]
   readonly allocatable: readonly Float64Array[]

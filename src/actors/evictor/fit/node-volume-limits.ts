@@ -1,0 +1,91 @@
+import type { PersistentVolume, PersistentVolumeClaim } from '../../../events/storage.ts'
+import type { Model, NodeEntry } from '../model.ts'
+import { type Claimed, claimsOf } from './claims.ts'
+import { type Refusal, type Rule, refusal } from './rule.ts'
+
+const NAME = 'NodeVolumeLimits'
+const FULL = refusal(NAME, 'node(s) exceed max volume count')
+
+/** A volume as the driver counts it: one that several pods use is one. */
+type Attached = { readonly driver: string; readonly id: string }
+
+/** What stands in for the plugins of old (csi-translation-lib); none of these volumes is ever moved, they only count. */
+const DRIVERS = {
+  awsElasticBlockStore: 'ebs.csi.aws.com',
+  azureDisk: 'disk.csi.azure.com',
+  cinder: 'cinder.csi.openstack.org',
+  gcePersistentDisk: 'pd.csi.storage.gke.io',
+  portworxVolume: 'pxd.portworx.com',
+} as const
+const driverOf = ({ metadata, spec }: PersistentVolume): Attached | undefined => {
+  if (spec.csi) return { driver: spec.csi.driver, id: `${spec.csi.driver}/${spec.csi.volumeHandle}` }
+  const plugin = (Object.keys(DRIVERS) as (keyof typeof DRIVERS)[]).find((name) => spec[name] !== undefined)
+  return plugin && { driver: DRIVERS[plugin], id: `${DRIVERS[plugin]}//${metadata.name}` }
+}
+
+const pendingId = ({ metadata: { namespace, name } }: PersistentVolumeClaim): string => `new/${namespace}/${name}`
+
+const attachedBy = (claimed: Claimed, index: number): Attached | undefined => {
+  if (claimed.is === 'bound') return claimed.volume.spec.csi && driverOf(claimed.volume)
+  if (claimed.is !== 'awaited') return undefined
+  const { claim, provider } = claimed
+  return { driver: provider.provisioner, id: claim ? pendingId(claim) : `new/${index}` }
+}
+
+/** The volumes that the pods of a node use, and those attached to it all the same (just detaching, or just attaching). */
+const attachedTo = ({ storage }: Model, { name, claims }: NodeEntry): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>()
+  const add = (volume: PersistentVolume | undefined, attacher?: string): void => {
+    const attached = volume && driverOf(volume)
+    if (attached) found.set(attached.id, attacher ?? attached.driver)
+  }
+  for (const key of claims.keys()) {
+    const claim = storage.claims.get(key)
+    if (claim?.spec.volumeName) add(storage.volumes.get(claim.spec.volumeName))
+    else if (claim?.spec.storageClassName) {
+      const provider = storage.classes.get(claim.spec.storageClassName)
+      if (provider) found.set(pendingId(claim), provider.provisioner)
+    }
+  }
+  for (const { spec } of storage.attachedTo(name)) {
+    const volume = storage.volumes.get(spec.source.persistentVolumeName ?? '')
+    if (volume?.spec.csi && spec.attacher !== '') add(volume, spec.attacher)
+  }
+  return found
+}
+
+const missing = ({ storage }: Model, drivers: ReadonlySet<string>, node: string): Refusal | undefined => {
+  for (const driver of drivers)
+    if (
+      storage.csiDrivers.get(driver)?.spec.preventPodSchedulingIfMissing &&
+      !storage.csiNodes.get(node)?.spec.drivers?.some(({ name }) => name === driver)
+    )
+      return refusal(NAME, `${driver} CSI driver is not installed on the node`, 'CSIDriverMissing')
+  return undefined
+}
+
+/** How many volumes of a CSI driver a node may have (CSINode). Source: `plugins/nodevolumelimits/csi.go`. */
+export const nodeVolumeLimits: Rule = {
+  name: NAME,
+  onNode: (model, shape) => {
+    const wanted = claimsOf(model, shape).flatMap((claimed, index) => attachedBy(claimed, index) ?? [])
+    if (wanted.length === 0) return undefined
+    const drivers = new Set(wanted.map(({ driver }) => driver))
+    return (node) => {
+      const absent = missing(model, drivers, node.name)
+      if (absent) return absent
+      const limits = (model.storage.csiNodes.get(node.name)?.spec.drivers ?? []).filter(
+        ({ name, allocatable }) => allocatable?.count !== undefined && drivers.has(name),
+      )
+      if (limits.length === 0) return undefined
+      const there = attachedTo(model, node)
+      const isFull = limits.some(({ name, allocatable }) => {
+        const fresh = new Set(wanted.filter(({ driver, id }) => driver === name && !there.has(id)).map(({ id }) => id))
+        if (fresh.size === 0) return false
+        const used = [...there.values()].filter((driver) => driver === name).length
+        return used + fresh.size > (allocatable?.count ?? 0)
+      })
+      return isFull ? FULL : undefined
+    }
+  },
+}
