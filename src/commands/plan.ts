@@ -5,7 +5,7 @@ import { planGreedy } from '../actors/evictor/plan.ts'
 import { type Plan, Policy, Prices } from '../events/plan.ts'
 import { weakenedWithout } from './dump/kinds.ts'
 import { UserError } from './session.ts'
-import { issueOf, parseJson, parseSnapshot, readText } from './snapshot.ts'
+import { issueOf, KUBECTL, parseJson, readSnapshot, readText } from './snapshot.ts'
 import { printable } from './table.ts'
 
 type Options = {
@@ -28,7 +28,7 @@ export const plan = (program: Command): void => {
   program
     .command('plan')
     .description('what could be saved, planned offline from a dump of the cluster')
-    .requiredOption('--snapshot <file>', 'a List from: quartermaster dump, or kubectl get nodes,pods,deploy,rs,ds,pdb -A -o json')
+    .requiredOption('--snapshot <file>', 'a List from: quartermaster dump, or kubectl get … -A -o json (see below)')
     .option('--prices <file>', '$/h: {"nodes":{…},"instanceTypes":{…},"spotDiscount":0.6}, or a list {"region",…,"onDemand":{…}}')
     .option('--policy <file>', 'what the evictor may do, such as {"aggressive":true,"nodeGraceSeconds":0}')
     .option('--max-evictions <n>', 'evict at most so many pods')
@@ -36,7 +36,7 @@ export const plan = (program: Command): void => {
     .option('--format <format>', 'text or json', 'text')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ quartermaster dump --output snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains',
+      `\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ quartermaster dump --output snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains\n\nWithout dump:\n  $ ${KUBECTL} > snapshot.json`,
     )
     .action((options: Options) => {
       process.exitCode = runPlan(options, { out: process.stdout, err: process.stderr, now: Date.now })
@@ -51,9 +51,8 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   const prices = settings(Prices, options.prices, '--prices')
   const policy = policyOf(options)
   const began = now()
-  const { model, skipped, unread } = parseSnapshot(options.snapshot, readText(options.snapshot))
-  const kinds = Object.entries(skipped).map(([kind, count]) => `${count} ${kind}`)
-  if (kinds.length > 0) err.write(`skipped, as nothing is planned from them: ${printable(kinds.join(', '))}\n`)
+  const { model, notes, unread } = readSnapshot(options.snapshot)
+  for (const note of notes) err.write(`${printable(note)}\n`)
   for (const kind of unread) err.write(`made without ${printable(kind)}: ${weakenedWithout(kind)}\n`)
   if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)
   const start = now()

@@ -36,7 +36,7 @@ const pair = [pod('p', 'a'), web(), node('b'), pod('q', 'b'), node('a')]
 test('plan: prints the plan as JSON and exits with 1 when there is something to save', () => {
   const { code, out, err } = run(list(...pair))
   expect(code).toBe(1)
-  expect(err).toBe('')
+  expect(err).toBe('none in the list, and taken as none in the cluster: PodDisruptionBudgets\n')
   expect(Plan.parse(JSON.parse(out)).drains.map(({ moves }) => moves.length)).toEqual([1])
 })
 
@@ -55,6 +55,40 @@ test('plan: says what a dump could not read, and how the plan is weaker for it',
   expect(code).toBe(1)
   expect(err).toContain('made without poddisruptionbudgets.policy: budgets are not known, so evictions that a plan counts on')
   expect(err).not.toContain('\u001b')
+})
+
+test('plan: another kind of the same name is skipped too', () => {
+  const { code, err } = run(list(...pair, { kind: 'Service', apiVersion: 'serving.knative.dev/v1', metadata: { name: 's' } }))
+  expect([code, err]).toEqual([1, expect.stringContaining('1 Service')])
+})
+
+test.each(['1e3Ki', '0.1m', '-1', '1.5.2', '9Zi', '1e999'])(
+  'plan: refuses a snapshot with the quantity %s, and names the pod',
+  (cpu) => {
+    const { code, err } = run(list(...pair, pod('r', 'b', { requests: { cpu } })))
+    expect(code).toBe(2)
+    expect(err).toContain('items[5] (Pod shop/r): ')
+  },
+)
+
+test('plan: an object that is in the list twice is left out if both are one, and an error if they differ', () => {
+  const at = (resourceVersion: string) => ({ ...node('b'), metadata: { ...node('b').metadata, resourceVersion } })
+  const others = pair.filter(({ metadata }) => metadata.name !== 'b')
+  const same = run(list(...others, at('7'), at('7')))
+  expect([same.code, same.err]).toEqual([1, expect.stringContaining('twice: items[5] (Node b)')])
+  expect(run(list(...others, at('7'), at('8')))).toMatchObject({ code: 2, err: expect.stringContaining('items[5] (Node b)') })
+})
+
+test('plan: a node without allocatable is named, takes no pods, and keeps its own', () => {
+  const bare = { ...node('a'), status: {} }
+  const { code, out, err } = run(list(bare, node('b'), web(), pod('p', 'a'), pod('q', 'b')))
+  expect(err).toContain('no allocatable: node a')
+  expect(code).toBe(0)
+  const kept = Plan.parse(JSON.parse(out)).kept.map(({ node: name, reasons: [reason] }) => [name, reason?.code])
+  expect(kept).toEqual([
+    ['a', 'NoAllocatable'],
+    ['b', 'NoRoom'],
+  ])
 })
 
 test('plan: says in text what is saved, where, and why the others stay', () => {
