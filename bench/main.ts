@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   history: () => import('./history.ts'),
   start: () => import('./start.ts'),
   redaction: () => import('./redaction.ts'),
+  model: () => import('./model.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })
