@@ -7,6 +7,7 @@ const NAMES = /^[a-z0-9-]{1,63}(?:\s*,\s*[a-z0-9-]{1,63}){0,30}$/
 const HASH = /^\d{1,20}$/
 const PROFILE = /^(?:runtime\/default|docker\/default|unconfined|localhost\/[\w./-]{0,100})$/
 const ACTION = /^[\w.-]{1,100}$/
+const BOOLEAN_OR_TIME = /^(?:true|false|(?:\d{1,9}(?:\.\d{1,9})?(?:h|m|s|ms|us|ns)){1,6})$/
 const MIRROR = /^[0-9a-f]{1,64}$/
 
 type Form = { readonly key: string; readonly form: RegExp; readonly usedFor: string }
@@ -23,9 +24,15 @@ export const keptAnnotations: readonly Form[] = [
   { key: 'cluster-autoscaler.kubernetes.io/safe-to-evict', form: BOOLEAN, usedFor: 'marks against eviction' },
   { key: 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes', form: NAMES, usedFor: 'marks against eviction' },
   { key: 'cluster-autoscaler.kubernetes.io/scale-down-disabled', form: BOOLEAN, usedFor: 'marks against eviction' },
-  { key: 'karpenter.sh/do-not-disrupt', form: BOOLEAN, usedFor: 'marks against eviction' },
+  { key: 'karpenter.sh/do-not-disrupt', form: BOOLEAN_OR_TIME, usedFor: 'marks against eviction' },
   { key: 'karpenter.sh/do-not-evict', form: BOOLEAN, usedFor: 'marks against eviction' },
   { key: 'karpenter.sh/do-not-consolidate', form: BOOLEAN, usedFor: 'marks against eviction' },
+  { key: 'beta.evictor.cast.ai/eviction-disabled', form: BOOLEAN, usedFor: 'marks against eviction' },
+  { key: 'quartermaster.dev/disposable', form: BOOLEAN, usedFor: 'pods that may be lost' },
+  { key: 'autoscaling.cast.ai/disposable', form: BOOLEAN, usedFor: 'pods that may be lost' },
+  { key: 'beta.evictor.cast.ai/disposable', form: BOOLEAN, usedFor: 'pods that may be lost' },
+  { key: 'descheduler.alpha.kubernetes.io/evict', form: BOOLEAN, usedFor: 'pods that may be evicted' },
+  { key: 'scheduling.k8s.io/group-name', form: NAME, usedFor: 'gangs' },
   { key: 'karpenter.sh/nodepool-hash', form: HASH, usedFor: 'drift of Karpenter nodes' },
   { key: 'karpenter.sh/nodepool-hash-version', form: NAME, usedFor: 'drift of Karpenter nodes' },
   { key: 'controller.kubernetes.io/pod-deletion-cost', form: NUMBER, usedFor: 'the cost of an eviction' },

@@ -35,7 +35,13 @@ export const storage: Readonly<Record<string, Fields>> = {
     spec: { drivers: [{ name: 'text', nodeID: 'text', topologyKeys: ['text'], allocatable: { count: 'number' } }] },
   },
   'csidrivers.storage.k8s.io': {
-    spec: { attachRequired: 'boolean', podInfoOnMount: 'boolean', storageCapacity: 'boolean', fsGroupPolicy: 'text' },
+    spec: {
+      attachRequired: 'boolean',
+      podInfoOnMount: 'boolean',
+      storageCapacity: 'boolean',
+      preventPodSchedulingIfMissing: 'boolean',
+      fsGroupPolicy: 'text',
+    },
   },
   'csistoragecapacities.storage.k8s.io': {
     storageClassName: 'text',
