@@ -118,15 +118,18 @@ const standingText = (time: number, standing: readonly Standing[]): string =>
 const kindsText = (time: number, { until, frameAt, kinds }: KindsPage): string => {
   const recorded = until > 0 ? `as far as it is recorded: until ${iso(until)}` : 'of which nothing is recorded yet'
   const upTo = until < time ? `, ${recorded}` : ''
-  const rows = kinds.map(({ kind, count, said, agrees }) => [
+  const there = kinds.filter(({ count, said }) => count > 0 || said === undefined || said.state !== 'unavailable')
+  const rows = there.map(({ kind, count, said, agrees }) => [
     printable(kind),
     count,
-    said ? iso(said.observedAt) : 'never',
+    said && said.observedAt > 0 ? iso(said.observedAt) : 'never',
     said?.state ?? '',
     agrees ? 'whole' : styleText('yellow', said ? `the agent had counted ${said.count}` : 'not counted by the agent'),
   ])
   const title = `${styleText('bold', 'Cluster')} at ${iso(time)}${upTo} (from the key frame of ${iso(frameAt)})`
-  return `${title}\n${table([heading('KIND', 'COUNT', 'LAST HEARD', 'STATE', 'PICTURE'), ...rows])}`
+  const missing = kinds.length - there.length
+  const more = missing > 0 ? `… and ${missing} more that could not be read then, or that nobody had installed\n` : ''
+  return `${title}\n${table([heading('KIND', 'COUNT', 'LAST HEARD', 'STATE', 'PICTURE'), ...rows])}${more}`
 }
 
 const doubts = (kinds: KindsPage['kinds']): readonly string[] =>

@@ -77,6 +77,8 @@ beforeAll(async () => {
     'core.pods',
     pair.filter(({ kind }) => kind === 'Pod'),
   )
+  const absent = { epoch: 'one', state: 'unavailable', resourceVersion: '', observedAt: 0, count: 0, hash: objectsSum().hash() }
+  await js.publish('qm.demo.meta.karpenter_sh.nodepools', JSON.stringify(absent))
   await sleep(5)
   early = Date.now()
   await sleep(5)
@@ -126,6 +128,7 @@ test('ask.at: kinds, nodes and objects of a time, in pages', async () => {
   const { until, kinds } = (await answer({ at: early })) as KindsPage
   expect(until).toBe(early)
   expect(kinds.map(({ kind, count: its, agrees }) => [kind, its, agrees])).toEqual([
+    ['nodepools.karpenter.sh', 0, true],
     ['nodes', 2, true],
     ['pods', 2, true],
     ['replicasets.apps', 1, false],
@@ -155,7 +158,7 @@ test('ask.at: kinds, nodes and objects of a time, in pages', async () => {
     await some({ kinds: ['replicasets.apps'] }),
   ]).toEqual([0, 1, 1])
   await expect(answer({ at: early, objects: true, kinds: ['cows'] })).rejects.toThrow(
-    'there was no kind "cows" then; there were nodes, pods, replicasets.apps',
+    'there was no kind "cows" then; there were nodepools.karpenter.sh, nodes, pods, replicasets.apps',
   )
   await expect(answer({ at: before })).rejects.toThrow('is not kept: its history begins at ')
   await expect(answer({ at: 'now' })).rejects.toThrow('no question about the cluster as it was')
@@ -188,6 +191,7 @@ test('journal at: prints actors, kinds and nodes, and of objects what a terminal
   expect(out).toMatch(/^ACTOR +COMMIT +SINCE +STATE\ncluster\/demo /)
   expect(out).toMatch(/^pods +4 +2026-03-01T00:00:00.000Z +streaming +whole$/m)
   expect(out).toMatch(/^a +Ready +2 +\d/m)
+  expect([out.includes('nodepools'), out.includes('… and 1 more that could not be read then')]).toEqual([false, true])
   const pods = await command('journal', 'at', `${late}`, '--kind', 'pods', '--namespace', 'shop')
   expect(pods.out).toMatch(/^KIND +NAMESPACE +NAME +CREATED +PHASE +NODE\n/)
   expect([pods.out.split('\n').length - 2, pods.out.includes('\u001b')]).toEqual([4, false])
