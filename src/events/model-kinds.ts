@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { catalogue, type Kind, plannedKinds } from './kinds.ts'
 import {
   DaemonSet,
   Deployment,
@@ -63,3 +64,14 @@ export const modelKindOf = (kind: string, apiVersion: string | undefined): Model
   const group = apiVersion?.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
   return apiVersion === undefined || group === modelKinds[name].group ? name : undefined
 }
+
+const isPlanned = ({ name }: Kind): boolean => plannedKinds.some((planned) => planned.name === name)
+
+/** What of the agent's catalogue the model is made of, each read as the model reads it; what decisions are made on first. */
+export const modelledKinds: readonly Kind<ModelObject>[] = [
+  ...plannedKinds,
+  ...catalogue().flatMap((kind): readonly Kind<ModelObject>[] => {
+    const name = modelKindOf(kind.kind, `${kind.group}/`)
+    return name && !isPlanned(kind) ? [{ ...kind, kind: name, schema: modelKinds[name].schema as z.ZodType<ModelObject> }] : []
+  }),
+]

@@ -10,7 +10,8 @@ import { verifyDrains } from '../../actors/evictor/verify.ts'
 import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
 import { CORDONED_BY } from '../../events/controller.ts'
 import type { Candidate, Leftover, Planned, PlanSummary } from '../../events/evictor.ts'
-import { plannedKinds } from '../../events/kinds.ts'
+import type { Kind } from '../../events/kinds.ts'
+import { type ModelObject, modelledKinds } from '../../events/model-kinds.ts'
 import { Plan, Policy, Prices } from '../../events/plan.ts'
 import { type KindMeta, NotReady } from '../../ports.ts'
 import { connectionOptions } from '../session.ts'
@@ -29,7 +30,7 @@ const data = workerData as PlannerData
 const policy = Policy.parse(data.policy)
 const prices = Prices.parse({})
 
-const model = createModel()
+const model = createModel(policy)
 /** Objects that the model could not take, and why. */
 const leftOut = new Map<string, string>()
 const keyOf = (kind: string, namespace: string | undefined, name: string): string =>
@@ -50,7 +51,7 @@ void readObjects(
   js,
   await nc.jetstreamManager(),
   data.cluster,
-  plannedKinds,
+  modelledKinds,
   {
     onObject: (kind, object) => {
       const name = keyOf(kind.name, object.metadata.namespace, object.metadata.name)
@@ -80,12 +81,19 @@ function report(trouble: string): void {
   parentPort?.postMessage({ trouble })
 }
 
+/**
+ * Whether a kind can be planned on. What decisions are made on has to be fresh. Of the rest it is enough that it is read;
+ * a cluster may not have it, and a pod that would need to be asked about it is then undecided, and stays.
+ */
+const isGood = ({ name, news }: Kind<ModelObject>): boolean => {
+  const meta = metas.get(name)
+  if (news === 'steady') return meta?.state === 'streaming' || meta?.state === 'unavailable'
+  return meta?.state === 'streaming' && Date.now() - meta.observedAt <= FRESH_MS
+}
+
 /** Why the model can't be planned on now; undefined if it can. */
 const obstacle = (): string | undefined => {
-  const stale = plannedKinds.find(({ name }) => {
-    const meta = metas.get(name)
-    return meta?.state !== 'streaming' || Date.now() - meta.observedAt > FRESH_MS
-  })
+  const stale = modelledKinds.find((kind) => !isGood(kind))
   if (stale) {
     const { state = 'never listed', reason } = metas.get(stale.name) ?? {}
     return `${stale.name} are not streaming (${state}${reason === undefined ? '' : `: ${reason}`})`
