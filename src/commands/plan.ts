@@ -51,7 +51,7 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   const prices = settings(Prices, options.prices, '--prices')
   const policy = policyOf(options)
   const began = now()
-  const { model, notes, unread } = readSnapshot(options.snapshot)
+  const { model, notes, unread } = readSnapshot(options.snapshot, policy)
   for (const note of notes) err.write(`${printable(note)}\n`)
   for (const kind of unread) err.write(`made without ${printable(kind)}: ${weakenedWithout(kind)}\n`)
   if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { createModel, type Model } from '../actors/evictor/model.ts'
+import { createModel, type Model, type ModelOptions } from '../actors/evictor/model.ts'
 import { type ModelObject, modelKindOf, modelKinds } from '../events/model-kinds.ts'
 import { syntaxErrorAt } from './json.ts'
 import { type Listed, readItems } from './list-items.ts'
@@ -78,8 +78,8 @@ type Reading = {
  * Fills a model from a file with a `kubectl get … -o json` List. The file is read piece by piece: it may be larger than
  * the largest string. @throws UserError naming what is wrong and where
  */
-export const readSnapshot = (file: string): Snapshot => {
-  const reading: Reading = { file, model: createModel(), skipped: new Map(), repeated: [], versions: new Map() }
+export const readSnapshot = (file: string, options: ModelOptions = {}): Snapshot => {
+  const reading: Reading = { file, model: createModel(options), skipped: new Map(), repeated: [], versions: new Map() }
   let index = 0
   const listed = opened(file, () => readItems(file, (text) => take(reading, text, index++)))
   const { unread } = checkedList(file, listed)

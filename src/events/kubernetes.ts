@@ -115,7 +115,7 @@ const Affinity = z.object({
   podAntiAffinity: PodAffinity.optional(),
 })
 
-const TopologySpreadConstraint = z.object({
+export const TopologySpreadConstraint = z.object({
   maxSkew: z.number(),
   topologyKey: z.string(),
   whenUnsatisfiable: z.string(),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LabelSelector } from './kubernetes.ts'
+import { LabelSelector, TopologySpreadConstraint } from './kubernetes.ts'
 
 /** What the evictor may do. Every field has a careful default. */
 export const Policy = z.strictObject({
@@ -22,6 +22,8 @@ export const Policy = z.strictObject({
   maxEvictions: z.int().min(0).optional(),
   /** How many nodes are drained at the same time. */
   maxNodesPerWave: z.int().min(1).default(10),
+  /** What the cluster's scheduler spreads pods by that say nothing themselves (PodTopologySpreadArgs, defaultingType List). */
+  defaultConstraints: z.array(TopologySpreadConstraint).default([]),
   /** So many nodes stay, whatever they cost. */
   minNodes: z.int().min(0).default(1),
 })

@@ -122,7 +122,8 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
   // Room only shrinks: a shape that fitted on no node but X, from X, can only ever fit on X. With pods that mind their
   // neighbours that is not so, and nothing is remembered.
   const hopeless = new Map<Shape, NodeEntry>()
-  const remembers = (shape: Shape): boolean => !shape.social && model.repelling.size === 0
+  const remembers = (shape: Shape): boolean =>
+    !shape.social && model.repelling.size === 0 && model.defaultConstraints.length === 0
   const place = (pod: PodEntry): NodeEntry | undefined => {
     const only = remembers(pod.shape) ? hopeless.get(pod.shape) : undefined
     return bestFit(model, pod, only ? [only] : left)

@@ -1,4 +1,4 @@
-import type { Node, Pod } from '../../events/kubernetes.ts'
+import type { Node, Pod, PodSpec } from '../../events/kubernetes.ts'
 import type { ModelKindName, ModelObject } from '../../events/model-kinds.ts'
 import { amountOf } from './model/amount.ts'
 import { type Books, createBooks } from './model/books.ts'
@@ -38,43 +38,49 @@ export type PodEntry = {
   node: NodeEntry | undefined
 }
 
+export type ModelOptions = {
+  /** What the cluster's scheduler is configured to spread pods by that say nothing themselves; by default nothing hard. */
+  readonly defaultConstraints?: NonNullable<PodSpec['topologySpreadConstraints']>
+}
+
 /**
  * The cluster as scheduling sees it: a projection of the slim objects, in any order of arrival. Invariant: after any
  * sequence of changes it equals the model built anew from what is then there.
  */
-export type Model = Books & {
-  readonly columns: Columns
-  readonly nodes: ReadonlyMap<string, NodeEntry>
-  /** By `namespace/name`. */
-  readonly pods: ReadonlyMap<string, PodEntry>
-  readonly shapes: ReadonlyMap<string, Shape>
-  readonly byNamespace: ReadonlyMap<string, ReadonlySet<Shape>>
-  /** Shapes with required anti-affinity: they have a say about every other pod. */
-  readonly repelling: ReadonlySet<Shape>
-  /** Counts the changes of that set. */
-  readonly repellingVersion: () => number
-  /** How many pods on nodes use each claim, by `namespace/name`. */
-  readonly claimUse: ReadonlyMap<string, number>
-  readonly labels: LabelBook
-  readonly tallies: Tallies
-  readonly topology: (key: string) => Topology
-  /** Counts the changes of nodes that scheduling sees: what was concluded from nodes alone holds while it stays. */
-  readonly nodesVersion: () => number
-  /** The same for all objects but nodes and pods: what was concluded from volumes, namespaces and owners. */
-  readonly booksVersion: () => number
-  /** @throws RangeError for a quantity or selector that is none; the model is then as before */
-  readonly apply: (object: ModelObject) => void
-  readonly remove: (kind: ModelKindName, namespace: string | undefined, name: string) => void
-  /** Tries a pod elsewhere, or off its node; `rollback` undoes. */
-  readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
-  /** Tries to empty the node; `rollback` undoes. */
-  readonly drain: (node: NodeEntry) => void
-  /** The nodes that are being emptied on trial. */
-  readonly draining: ReadonlySet<NodeEntry>
-  /** Forks: what is moved and drained from here on can be undone. No object may change until then. */
-  readonly mark: () => number
-  readonly rollback: (mark: number) => void
-}
+export type Model = Books &
+  Required<ModelOptions> & {
+    readonly columns: Columns
+    readonly nodes: ReadonlyMap<string, NodeEntry>
+    /** By `namespace/name`. */
+    readonly pods: ReadonlyMap<string, PodEntry>
+    readonly shapes: ReadonlyMap<string, Shape>
+    readonly byNamespace: ReadonlyMap<string, ReadonlySet<Shape>>
+    /** Shapes with required anti-affinity: they have a say about every other pod. */
+    readonly repelling: ReadonlySet<Shape>
+    /** Counts the changes of that set. */
+    readonly repellingVersion: () => number
+    /** How many pods on nodes use each claim, by `namespace/name`. */
+    readonly claimUse: ReadonlyMap<string, number>
+    readonly labels: LabelBook
+    readonly tallies: Tallies
+    readonly topology: (key: string) => Topology
+    /** Counts the changes of nodes that scheduling sees: what was concluded from nodes alone holds while it stays. */
+    readonly nodesVersion: () => number
+    /** The same for all objects but nodes and pods: what was concluded from volumes, namespaces and owners. */
+    readonly booksVersion: () => number
+    /** @throws RangeError for a quantity or selector that is none; the model is then as before */
+    readonly apply: (object: ModelObject) => void
+    readonly remove: (kind: ModelKindName, namespace: string | undefined, name: string) => void
+    /** Tries a pod elsewhere, or off its node; `rollback` undoes. */
+    readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
+    /** Tries to empty the node; `rollback` undoes. */
+    readonly drain: (node: NodeEntry) => void
+    /** The nodes that are being emptied on trial. */
+    readonly draining: ReadonlySet<NodeEntry>
+    /** Forks: what is moved and drained from here on can be undone. No object may change until then. */
+    readonly mark: () => number
+    readonly rollback: (mark: number) => void
+  }
 
 const keyOf = (namespace: string | undefined, name: string): string => `${namespace ?? ''}/${name}`
 const bookKey = (namespace: string | undefined, name: string): string => (namespace === undefined ? name : keyOf(namespace, name))
@@ -97,7 +103,7 @@ const entryOfPod = ({ metadata, status }: Pod, shape: Shape, home: NodeEntry | u
   node: undefined,
 })
 
-export const createModel = (): Model => {
+export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Model => {
   const columns = createColumns()
   for (const resource of ['cpu', 'memory', 'pods']) columns.indexOf(resource)
   const nodes = new Map<string, NodeEntry>()
@@ -228,6 +234,7 @@ export const createModel = (): Model => {
 
   return {
     ...books,
+    defaultConstraints,
     columns,
     nodes,
     pods,

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { filter, fit, search } from '../../../src/actors/evictor/fit.ts'
+import { createModel } from '../../../src/actors/evictor/model.ts'
 import type { ModelObject } from '../../../src/events/model-kinds.ts'
 import { modelKinds } from '../../../src/events/model-kinds.ts'
 import { modelOf, node, pod } from './cluster.ts'
@@ -456,6 +457,34 @@ test.each(rows)('%s: %s', (plugin, _, spec, objects, code) => {
   if (!shape || !target) throw new Error('the row has no p or n')
   const refused = filter(model, shape)(target)
   expect([refused?.rule, refused?.code]).toEqual(code === undefined ? [undefined, undefined] : [plugin, code])
+})
+
+test('PodTopologySpread: the defaults of the cluster go by services and owners, for pods that say nothing themselves', () => {
+  const [constraint] = spread({ labelSelector: undefined }).topologySpreadConstraints
+  const answer = (spec: Any, ...more: readonly ModelObject[]): string | undefined => {
+    const model = createModel({ defaultConstraints: [constraint as never] })
+    const set = of(
+      'ReplicaSet',
+      'web',
+      { spec: { selector: { matchLabels: { app: 'web' } } } },
+      { namespace: 'shop', uid: 'uid-web' },
+    )
+    for (const object of [
+      zoned,
+      other,
+      neighbour('web', 'n'),
+      pod('p', undefined, { spec }),
+      ...more,
+      ...(more.length > 0 ? [] : [set]),
+    ])
+      model.apply(object)
+    const [shape, target] = [model.pods.get('shop/p')?.shape, model.nodes.get('n')]
+    return shape && target && filter(model, shape)(target)?.code
+  }
+  expect(answer({})).toBe('PodTopologySpread')
+  expect(answer(spread({ whenUnsatisfiable: 'ScheduleAnyway' }))).toBeUndefined()
+  // Without its owner it is not known which pods are its like.
+  expect(answer({}, of('Service', 's', { spec: { selector: { app: 'db' } } }, { namespace: 'shop' }))).toBe('Undecided')
 })
 
 test('fit: what is asked in two parts is what is asked in one', () => {

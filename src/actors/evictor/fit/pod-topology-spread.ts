@@ -3,9 +3,10 @@ import type { Selection } from '../model/labels.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Counting } from '../model/tally.ts'
 import type { Model, NodeEntry } from '../model.ts'
+import { defaultSelectors, isOwnerUnknown } from './default-selector.ts'
 import { narrowed } from './inter-pod-affinity.ts'
 import { matchesNode } from './node-affinity.ts'
-import { type Check, type Rule, refusal } from './rule.ts'
+import { type Check, type Rule, refusal, undecided } from './rule.ts'
 import { untolerated } from './taint-toleration.ts'
 
 const NAME = 'PodTopologySpread'
@@ -40,13 +41,25 @@ const policyKey = ({ nodeAffinityPolicy, nodeTaintsPolicy }: Constraint, { spec 
     nodeTaintsPolicy === 'Honor' ? (spec.tolerations ?? []) : null,
   ])
 
-const hard = ({ spec: { topologySpreadConstraints = [] } }: Shape): readonly Constraint[] =>
-  topologySpreadConstraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
+const hard = (constraints: readonly Constraint[]): readonly Constraint[] =>
+  constraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
 
-const spreadOf = (model: Model, shape: Shape, constraint: Constraint, keys: readonly string[]): Spread => {
-  const { topologyKey, labelSelector, matchLabelKeys } = constraint
-  const selector = narrowed(labelSelector, shape.labels, matchLabelKeys)
-  const selection = model.labels.compile([{ namespaces: [shape.namespace], selector }])
+/** Constraints with the selectors that pods have to meet, all of them. */
+type Asked = { readonly constraint: Constraint; readonly selectors: readonly (LabelSelector | null | undefined)[] }
+const askedOf = (model: Model, shape: Shape): readonly Asked[] => {
+  if (!shape.spec.topologySpreadConstraints?.length) {
+    const selectors = defaultSelectors(model, shape)
+    return selectors.length === 0 ? [] : hard(model.defaultConstraints).map((constraint) => ({ constraint, selectors }))
+  }
+  return hard(shape.spec.topologySpreadConstraints).map((constraint) => ({
+    constraint,
+    selectors: [narrowed(constraint.labelSelector, shape.labels, constraint.matchLabelKeys)],
+  }))
+}
+
+const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: Asked, keys: readonly string[]): Spread => {
+  const { topologyKey } = constraint
+  const selection = model.labels.compile(selectors.map((selector) => ({ namespaces: [shape.namespace], selector })))
   const verdicts: { at: number; of: Int8Array } = { at: -1, of: new Int8Array() }
   const counts = (node: NodeEntry): boolean => {
     if (verdicts.at !== model.nodesVersion())
@@ -64,18 +77,19 @@ const spreadOf = (model: Model, shape: Shape, constraint: Constraint, keys: read
     namespaces: [shape.namespace],
     leaving: false,
     // A selector that selects everything counts nothing (`countPodsMatchSelector`).
-    means: ({ labelSet }) => !isEmpty(selector) && selection.has(labelSet),
+    means: ({ labelSet }) => !selectors.every(isEmpty) && selection.has(labelSet),
     on: counts,
   }
   return { constraint, selection, counts, pods }
 }
 const spreadsOf = (model: Model, shape: Shape): readonly Spread[] => {
-  const at = `${model.labels.generation()}`
+  // The defaults go by services and owners.
+  const at = `${model.labels.generation()} ${model.defaultConstraints.length > 0 ? model.booksVersion() : ''}`
   const known = made.get(shape)
   if (known?.at === at) return known.spreads
-  const constraints = hard(shape)
-  const keys = constraints.map(({ topologyKey }) => topologyKey)
-  const spreads = constraints.map((constraint) => spreadOf(model, shape, constraint, keys))
+  const asked = askedOf(model, shape)
+  const keys = asked.map(({ constraint }) => constraint.topologyKey)
+  const spreads = asked.map((each) => spreadOf(model, shape, each, keys))
   made.set(shape, { at, spreads })
   return spreads
 }
@@ -140,6 +154,12 @@ const withoutDraining = (model: Model, { means, on }: Counting, of: Int32Array, 
  */
 export const podTopologySpread: Rule = {
   name: NAME,
+  everywhere: (model, shape) => {
+    const isByDefault = hard(model.defaultConstraints).length > 0 && !shape.spec.topologySpreadConstraints?.length
+    return isByDefault && isOwnerUnknown(model, shape)
+      ? undecided(NAME, `is spread by the cluster's defaults, and its ${shape.owner?.kind} is not known`)
+      : undefined
+  },
   onNode: (model, shape) => {
     const spreads = spreadsOf(model, shape)
     if (spreads.length === 0) return undefined
