@@ -1,11 +1,14 @@
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { until } from '../kubernetes-client.ts'
-import { controlPlaneForTest } from './for-test.ts'
+import { controlPlaneBinaries, controlPlaneForTest } from './for-test.ts'
 import { addNodes, addPods, podsRunning, smallPod } from './objects.ts'
+import { startControlPlane } from './start.ts'
 
 const START = { timeout: 300_000 }
 const run = promisify(execFile)
@@ -48,4 +51,42 @@ test('control plane: what was stored is there after a restart, and nothing is le
   await plane.stop()
   expect(existsSync(folder)).toBe(false)
   await expect(fetch(plane.url)).rejects.toThrow('fetch failed')
+})
+
+test('control plane: a start that fails says why, and ends what it had started', START, async () => {
+  const binaries = controlPlaneBinaries()
+  const programs = { ...binaries.programs, 'kube-scheduler': '/bin/false' }
+  const children = (): number => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
+  const before = children()
+  await expect(startControlPlane({ binaries: { ...binaries, programs } })).rejects.toThrow(
+    /^kube-scheduler ended \(1\) before the /,
+  )
+  // A handle outlives its process by a turn of the loop.
+  await until('no program is left', async () => children() === before, { longestMs: 5_000 })
+})
+
+/** Starts one and says where it is, then waits to be killed. */
+const OWNER = `
+const { startControlPlane } = await import(process.argv[1])
+const plane = await startControlPlane({ binaries: JSON.parse(process.argv[2]) })
+console.log(JSON.stringify([plane.url, plane.kubeconfig('admin')]))
+setInterval(() => {}, 1_000)
+`
+
+test('control plane: ends with its owner, also when that is killed with -9', START, async () => {
+  const start = new URL('start.ts', import.meta.url).href
+  const args = ['--input-type=module', '-e', OWNER, start, JSON.stringify(controlPlaneBinaries())]
+  const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [said] = (await once(owner.stdout, 'data')) as [Buffer]
+  const [url, kubeconfig] = JSON.parse(said.toString()) as [string, string]
+  const listens = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+  expect(await listens()).toBe(true)
+  owner.kill('SIGKILL')
+  await until('nobody listens any more', async () => !(await listens()))
+  rmSync(dirname(kubeconfig), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 })

@@ -3,7 +3,7 @@ import type { Binaries } from './binaries.ts'
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './start.ts'
 
 /** What the run has found or built. @throws Error when there is nothing, with the remedy */
-const controlPlaneBinaries = (): Binaries => {
+export const controlPlaneBinaries = (): Binaries => {
   const found = inject('controlPlane')
   if ('missing' in found) throw new Error(found.missing)
   return found
