@@ -5,6 +5,7 @@ import type { Figure } from './figures.ts'
 const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<readonly Figure[]> }>>> = {
   runtime: () => import('./runtime.ts'),
   size: () => import('./size.ts'),
+  agent: () => import('./agent.ts'),
   metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
   history: () => import('./history.ts'),

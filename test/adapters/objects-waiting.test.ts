@@ -2,6 +2,7 @@ import type { JetStreamClient, JetStreamManager } from 'nats'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type KindStore, type Latency, type ObjectStoreOptions, objectStore } from '../../src/adapters/jetstream/objects.ts'
 import { ensureObjectsStream } from '../../src/adapters/jetstream/objects-stream.ts'
+import { publisher } from '../../src/adapters/jetstream/publish.ts'
 import { pods } from '../../src/events/kinds.ts'
 import type { Pod } from '../../src/events/kubernetes.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
@@ -31,7 +32,10 @@ const pod = (name: string, resourceVersion: string, creationTimestamp?: string):
 
 /** A store that has listed nothing, and changes to it. */
 const opened = async (options: ObjectStoreOptions): Promise<KindStore> => {
-  const store = await objectStore(js, jsm, CLUSTER, 'a', { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
+  const store = await objectStore(publisher(nats.nc, 1_000), js, jsm, CLUSTER, 'a', { metaMs: 60_000, ...options }).open({
+    kind: pods,
+    version: 'v1',
+  })
   await store.listing()
   await store.listed('1')
   await store.flush()

@@ -5,6 +5,7 @@ import { type KindStore, type ObjectStoreOptions, objectStore } from '../../src/
 import { readObjects } from '../../src/adapters/jetstream/objects-reader.ts'
 import { DELETED, ensureObjectsStream, lastOn, metaIn } from '../../src/adapters/jetstream/objects-stream.ts'
 import { objectsSum } from '../../src/adapters/jetstream/objects-sum.ts'
+import { type Publish, publisher } from '../../src/adapters/jetstream/publish.ts'
 import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
 import { catalogue, type Kind, pods } from '../../src/events/kinds.ts'
 import type { KubernetesObject, Pod } from '../../src/events/kubernetes.ts'
@@ -17,10 +18,12 @@ const CLUSTER = 'demo'
 let nats: NatsForTest
 let js: JetStreamClient
 let jsm: JetStreamManager
+let publish: Publish
 beforeAll(async () => {
   nats = await natsForTest()
   js = nats.nc.jetstream({ timeout: 1_000 })
   jsm = await nats.nc.jetstreamManager({ timeout: 1_000 })
+  publish = publisher(nats.nc, 1_000)
 })
 afterAll(() => nats[Symbol.asyncDispose]())
 beforeEach(async () => {
@@ -36,7 +39,7 @@ const pod = (name: string, resourceVersion: string, uid = `uid-${name}`): Pod =>
 })
 const subject = (name: string): string => subjects(CLUSTER).object(pods, 'default', name)
 const open = (epoch: string, options: ObjectStoreOptions = {}): Promise<KindStore> =>
-  objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
+  objectStore(publish, js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
 const listed = async (store: KindStore, version: string, pods: readonly Pod[]): Promise<void> => {
   await store.listing()
   await store.page(pods)
@@ -185,18 +188,13 @@ test('objects: a list buries what a zombie wrote after the claim', async () => {
 
 test('objects: a write of unknown outcome is looked up and not repeated', async () => {
   const landed: string[] = []
-  const forgetful = new Proxy(js, {
-    get: (target, key) =>
-      key === 'publish'
-        ? async (...args: Parameters<JetStreamClient['publish']>) => {
-            const ack = await target.publish(...args)
-            if (!args[0].includes('.obj.')) return ack
-            landed.push(args[0])
-            throw new NatsError('TIMEOUT', 'TIMEOUT')
-          }
-        : Reflect.get(target, key),
-  })
-  const store = await objectStore(forgetful, jsm, CLUSTER, 'one').open({ kind: pods, version: 'v1' })
+  const forgetful: Publish = async (place, payload, fence) => {
+    const stored = await publish(place, payload, fence)
+    if (!place.includes('.obj.')) return stored
+    landed.push(place)
+    throw new NatsError('TIMEOUT', 'TIMEOUT')
+  }
+  const store = await objectStore(forgetful, js, jsm, CLUSTER, 'one').open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   expect(landed.toSorted()).toEqual([subject('a'), subject('b')])
   expect(store.meta().count).toBe(2)
@@ -205,7 +203,7 @@ test('objects: a write of unknown outcome is looked up and not repeated', async 
 
 test('objects: waits for a frozen server, and the newest version of each object wins', async () => {
   const impatient = nats.nc.jetstream({ timeout: 200 })
-  const store = await objectStore(impatient, jsm, CLUSTER, 'one', { publishMs: 200 }).open({ kind: pods, version: 'v1' })
+  const store = await objectStore(publisher(nats.nc, 200), impatient, jsm, CLUSTER, 'one').open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1')])
   nats.freeze()
   for (let version = 11; version < 60; version++)
@@ -219,7 +217,7 @@ test('objects: waits for a frozen server, and the newest version of each object 
 })
 
 test('objects: writer and reader go on after the server was killed', async () => {
-  const store = await objectStore(js, jsm, CLUSTER, 'one', { publishMs: 200 }).open({ kind: pods, version: 'v1' })
+  const store = await objectStore(publisher(nats.nc, 200), js, jsm, CLUSTER, 'one').open({ kind: pods, version: 'v1' })
   await listed(store, '10', [pod('a', '1'), pod('b', '2')])
   await using reader = reading()
   await eventually(() => expect(reader.isReady()).toBe(true))
@@ -404,7 +402,7 @@ test('objects: a kind that is gone is emptied, what a zombie wrote too', async (
 
 test('objects: at another version of its group every record is written anew, once', async () => {
   const at = (version: string, epoch: string) =>
-    objectStore(js, jsm, CLUSTER, epoch, { metaMs: 60_000 }).open({ kind: nodePools, version })
+    objectStore(publish, js, jsm, CLUSTER, epoch, { metaMs: 60_000 }).open({ kind: nodePools, version })
   const place = subjects(CLUSTER).object(nodePools, undefined, 'general')
   const relist = async (store: KindStore, version: string): Promise<void> => {
     await store.listing()
@@ -442,7 +440,9 @@ test('objects: kinds limited to a namespace are read apart, and one reader follo
     metadata: { namespace, name, uid: `uid-${name}`, resourceVersion: '1' },
   })
   const stores = await Promise.all(
-    [first, second].map((kind) => objectStore(js, jsm, CLUSTER, 'one', { metaMs: 60_000 }).open({ kind, version: 'v1' })),
+    [first, second].map((kind) =>
+      objectStore(publish, js, jsm, CLUSTER, 'one', { metaMs: 60_000 }).open({ kind, version: 'v1' }),
+    ),
   )
   for (const [index, store] of stores.entries()) {
     await store.listing()

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { headers, type JetStreamClient, type JetStreamManager, NatsError } from 'nats'
+import { headers, type JetStreamManager, NatsError } from 'nats'
 import { Superseded } from '../../ports.ts'
 import { Conflict, Unanswered } from '../../runtime/journal.ts'
 import { translated } from './errors.ts'
 import { DELETED, lastOn, OBJECTS } from './objects-stream.ts'
+import type { Publish } from './publish.ts'
 
 /** Empty bytes are a tombstone. */
 export type Payload = Uint8Array
@@ -48,13 +49,12 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 
 /** Publishing to OBJECTS where nothing is overwritten that was not read: the expected sequence is the fence. */
-export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: AbortSignal, publishMs = 5_000): Fenced => {
-  const publish = async (subject: string, payload: Payload, expected: number): Promise<number> => {
-    const deleted = headers()
-    deleted.set(DELETED, '1')
-    const expect = { lastSubjectSequence: expected }
-    const options = { expect, timeout: publishMs, ...(payload.length === 0 ? { headers: deleted } : {}) }
-    return (await js.publish(subject, payload, options)).seq
+export const fenced = (publish: Publish, jsm: JetStreamManager, signal: AbortSignal): Fenced => {
+  const store = async (subject: string, payload: Payload, expected: number): Promise<number> => {
+    const fence = headers()
+    fence.append('Nats-Expected-Last-Subject-Sequence', `${expected}`)
+    if (payload.length === 0) fence.append(DELETED, '1')
+    return (await publish(subject, payload, fence)).seq
   }
 
   // Half of it random: hundreds of writes may wait for one server.
@@ -78,7 +78,7 @@ export const fenced = (js: JetStreamClient, jsm: JetStreamManager, signal: Abort
     for (;;) {
       signal.throwIfAborted()
       try {
-        return await publish(subject, payload, after)
+        return await store(subject, payload, after)
       } catch (error) {
         const reason = translated(error, `${OBJECTS} ${subject}`)
         if (!(reason instanceof Conflict) && !isTransient(reason)) throw reason

@@ -10,14 +10,13 @@ import { metaWriter, type Place } from './objects-meta.ts'
 import { lastOn, metaIn, subjectsHeld } from './objects-stream.ts'
 import { purgeTombstones } from './objects-tombstones.ts'
 import { type News, objectsWriter, type Slot } from './objects-writer.ts'
+import type { Publish } from './publish.ts'
 
 export type ObjectStoreOptions = {
   /** Between two meta records at most, ms; by default 5 s for the kinds that decisions are made on, 30 s for the others. */
   readonly metaMs?: number
   /** How long a tombstone stays, ms. */
   readonly tombstoneMs?: number
-  /** How long an acknowledgement is awaited, ms. */
-  readonly publishMs?: number
   /** Epoch milliseconds. */
   readonly now?: () => number
   /** Asked each time: how many versions of a kind may wait before its reader is slowed down. */
@@ -72,9 +71,11 @@ export const WAITING = 4_096
 
 /**
  * The agent's side of OBJECTS: whoever wrote a kind's last meta record owns the kind.
+ * @param publish how long it waits for an answer is how long a lost acknowledgement holds an object up
  * @param epoch unique per process: two agents with one epoch would each think to be the owner
  */
 export const objectStore = (
+  publish: Publish,
   js: JetStreamClient,
   jsm: JetStreamManager,
   cluster: string,
@@ -85,7 +86,7 @@ export const objectStore = (
   return {
     open: async ({ kind, version }, signal) => {
       const found = await readBack(js, jsm, cluster, kind, signal ?? new AbortController().signal)
-      const store = kindStore({ js, jsm, cluster, epoch, kind, version, shared, options }, found)
+      const store = kindStore({ publish, jsm, cluster, epoch, kind, version, shared, options }, found)
       // The claim: from here on an older agent's meta records conflict, and it stops.
       await store.flush()
       return store
@@ -94,7 +95,7 @@ export const objectStore = (
 }
 
 type Storing = {
-  readonly js: JetStreamClient
+  readonly publish: Publish
   readonly jsm: JetStreamManager
   readonly cluster: string
   readonly epoch: string
@@ -203,7 +204,7 @@ const resumable = (found: Found, version: string): string =>
 
 /** The writing parts of a kind: its objects, its meta record, and the tombstones that wait for their end. */
 const storing = (
-  { js, jsm, cluster, epoch, kind, version, shared, options }: Storing,
+  { publish, jsm, cluster, epoch, kind, version, shared, options }: Storing,
   found: Found,
   signal: AbortSignal,
   failed: (error: unknown) => void,
@@ -226,7 +227,7 @@ const storing = (
     const last = await lastOn(jsm, metaSubject)
     return last !== undefined && metaIn(last.data)?.epoch === epoch
   }
-  const fence = fenced(js, jsm, signal, options.publishMs)
+  const fence = fenced(publish, jsm, signal)
   const writer = objectsWriter(slots, fence, shared, isOwner, { stored, failed }, now)
   const resourceVersion = resumable(found, version)
   const place: Place = {

@@ -20,6 +20,8 @@ type Call = {
 export type KubernetesClient = {
   /** The parsed answer. @throws Gone, Blocked, Refused, Unavailable, Expired (410) */
   request(method: string, path: string, call?: Call): Promise<unknown>
+  /** The answer as it was written, uncompressed. @throws as `request`, but not for what is no JSON */
+  bytes(path: string, call?: Call): Promise<Buffer>
   /** The answer's body as it comes, without an end in time: only the head has ten seconds. */
   open(path: string, call?: Pick<Call, 'query' | 'signal'>): Promise<Dispatcher.ResponseData['body']>
   close(): Promise<void>
@@ -30,6 +32,9 @@ const TIMEOUT_MS = 10_000
 const CREDENTIALS_MS = 30_000
 /** An answer is never so large with pages of 500; what is larger is an attack or another server. */
 const ANSWER_BYTES = 512 * 2 ** 20
+/** What an answer says of its own size is believed within these. */
+const LEAST_CHUNK_BYTES = 16 * 2 ** 10
+const MOST_CHUNK_BYTES = 16 * 2 ** 20
 const unzip = promisify(gunzip)
 
 type Session = { readonly agent: Agent; readonly credentials: Credentials; readonly until: number }
@@ -79,14 +84,14 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer): Kubernete
     throw new Error('unreachable: the second try returns')
   }
 
+  const whole = (method: string, path: string, call: Call): Promise<Buffer> => {
+    const signal = limited(call.signal, Math.min(call.timeoutMs ?? TIMEOUT_MS, TIMEOUT_MS))
+    return named(method, path, call.signal, async () => bytesOf(method, path, await send(method, path, call, signal)))
+  }
+
   return {
-    request: async (method, path, call = {}) => {
-      const signal = limited(call.signal, Math.min(call.timeoutMs ?? TIMEOUT_MS, TIMEOUT_MS))
-      return named(method, path, call.signal, async () => {
-        const answer = await send(method, path, call, signal)
-        return parsed(method, path, answer)
-      })
-    },
+    request: async (method, path, call = {}) => parsed(method, path, await whole(method, path, call)),
+    bytes: (path, call = {}) => whole('GET', path, call),
     open: async (path, call = {}) => {
       const head = new AbortController()
       const timer = setTimeout(() => head.abort(new Unavailable(`GET ${path}: no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
@@ -94,7 +99,7 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer): Kubernete
       try {
         return await named('GET', path, call.signal, async () => {
           const answer = await send('GET', path, { query: call.query ?? {} }, signal)
-          if (answer.statusCode !== 200) await parsed('GET', path, answer)
+          if (answer.statusCode !== 200) await bytesOf('GET', path, answer)
           return answer.body
         })
       } finally {
@@ -151,14 +156,24 @@ const headersOf = ({
 const limited = (signal: AbortSignal | undefined, ms: number): AbortSignal =>
   signal ? AbortSignal.any([signal, AbortSignal.timeout(ms)]) : AbortSignal.timeout(ms)
 
-const parsed = async (method: string, path: string, answer: Dispatcher.ResponseData): Promise<unknown> => {
-  const bytes = Buffer.from(await answer.body.arrayBuffer())
-  const text = (
-    answer.headers['content-encoding'] === 'gzip' ? await unzip(bytes, { maxOutputLength: ANSWER_BYTES }) : bytes
-  ).toString()
-  const { statusCode, headers } = answer
-  if (statusCode < 200 || statusCode > 299)
-    throw failureOf({ method, path }, statusCode, text, headers['retry-after']?.toString())
+/** @throws the named error of an answer that is no success */
+const bytesOf = async (method: string, path: string, answer: Dispatcher.ResponseData): Promise<Buffer> => {
+  const { statusCode, headers, body } = answer
+  const sent = Buffer.from(await body.arrayBuffer())
+  const bytes = headers['content-encoding'] === 'gzip' ? await uncompressed(sent) : sent
+  if (statusCode >= 200 && statusCode <= 299) return bytes
+  throw failureOf({ method, path }, statusCode, bytes.toString(), headers['retry-after']?.toString())
+}
+
+/** In one piece, as large as the end of the compressed form says: in many small ones it takes twice the time and memory. */
+const uncompressed = (sent: Buffer): Promise<Buffer> => {
+  const said = sent.length >= 4 ? sent.readUInt32LE(sent.length - 4) : 0
+  const chunkSize = Math.min(Math.max(said, LEAST_CHUNK_BYTES), MOST_CHUNK_BYTES)
+  return unzip(sent, { maxOutputLength: ANSWER_BYTES, chunkSize })
+}
+
+const parsed = (method: string, path: string, bytes: Buffer): unknown => {
+  const text = bytes.toString()
   try {
     return JSON.parse(text)
   } catch (error) {

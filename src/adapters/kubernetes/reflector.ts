@@ -4,7 +4,7 @@ import { Gone, type KubernetesReads, type ReflectorListener, Refused, type Serve
 import { createSlots } from '../../runtime/slots.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
-import { type ListPage, pageOf } from './pages.ts'
+import { type LazyPage, lazyPageOf, pageOf } from './pages.ts'
 import { collectionPath } from './paths.ts'
 import { type Pace, poll } from './poller.ts'
 import { isKept, recordOf } from './records.ts'
@@ -133,19 +133,19 @@ const list = async (means: Means, place: Place): Promise<string> => {
 
 const listPages = async ({ client, served, listener, pageSize, signal }: Means, place: Place): Promise<string> => {
   await listener.listing()
-  let next: ReturnType<typeof pageOf> | undefined = pageOf(client, served, { limit: pageSize() }, signal)
+  let next: ReturnType<typeof lazyPageOf> | undefined = lazyPageOf(client, served, { limit: pageSize() }, signal)
   let version = ''
   while (next !== undefined) {
-    const { items, metadata }: ListPage = await next
+    const { items, metadata }: LazyPage = await next
     version = metadata.resourceVersion
     const limit = pageSize()
     const after = (): typeof next =>
-      metadata.continue ? pageOf(client, served, { limit, continue: metadata.continue }, signal) : undefined
+      metadata.continue ? lazyPageOf(client, served, { limit, continue: metadata.continue }, signal) : undefined
     // The server makes the next page while the listener takes this one, unless there is no memory for two.
     next = limit < PAGE ? undefined : after()
     next?.catch(() => {}) // it is awaited above, unless the listener throws first
     await turn(place)
-    await tell(served, items ?? [], listener, place)
+    await tell(served, items, listener, place)
     next ??= after()
   }
   if (version === '') throw new Unavailable(`GET ${collectionPath(served)}: a list without a resourceVersion`)
@@ -154,18 +154,20 @@ const listPages = async ({ client, served, listener, pageSize, signal }: Means, 
   return version
 }
 
-const tell = async (served: Served, items: readonly unknown[], listener: ReflectorListener, place: Place): Promise<void> => {
-  for (let from = 0; from < items.length; from += SLICE) {
-    const objects: KubernetesObject[] = []
-    for (const item of items.slice(from, from + SLICE)) {
-      if (!isKept(served, item)) continue
-      const result = recordOf(served, item)
-      if ('malformed' in result) await listener.malformed(result.malformed)
-      else objects.push(result.object)
+const tell = async (served: Served, items: Iterable<unknown>, listener: ReflectorListener, place: Place): Promise<void> => {
+  let objects: KubernetesObject[] = []
+  for (const item of items) {
+    if (!isKept(served, item)) continue
+    const result = recordOf(served, item)
+    if ('malformed' in result) await listener.malformed(result.malformed)
+    else if (objects.push(result.object) === SLICE) {
+      await listener.page(objects)
+      objects = []
+      await turn(place)
     }
-    await listener.page(objects)
-    await turn(place)
   }
+  if (objects.length > 0) await listener.page(objects)
+  await turn(place)
 }
 
 const follow = async (means: Means, place: Place): Promise<void> => {

@@ -9,6 +9,7 @@ import { objectStore } from '../../adapters/jetstream/objects.ts'
 import { recordHistory } from '../../adapters/jetstream/objects-history.ts'
 import { observedObjects } from '../../adapters/jetstream/objects-observed.ts'
 import { kvProcesses } from '../../adapters/jetstream/processes.ts'
+import { publisher } from '../../adapters/jetstream/publish.ts'
 import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
@@ -66,6 +67,8 @@ export type System = {
   readonly stop: () => Promise<void>
 }
 
+/** How long an acknowledgement of an object is awaited before the stream is asked for it. */
+const PUBLISH_MS = 5_000
 /** Where Quartermaster's own objects are. */
 const NAMESPACE = 'quartermaster'
 
@@ -85,7 +88,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const client = readOnly === undefined ? reached : observing(reached)
   const kubernetes = kubernetesWrites(client)
   const frugal = startFrugal(log)
-  const stored = objectStore(js, jsm, cluster, own, {
+  const stored = objectStore(publisher(nc, PUBLISH_MS), js, jsm, cluster, own, {
     mostWaiting: () => frugal.allowance().waiting,
     ...(vitals && { onStored: (_, latency) => vitals.agent.stored(latency) }),
   })
