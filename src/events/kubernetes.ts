@@ -72,6 +72,7 @@ const Container = z.object({
   name: z.string(),
   resources: Resources.optional(),
   restartPolicy: z.string().optional(),
+  restartPolicyRules: z.array(z.object({ action: z.string() })).optional(),
   ports: z
     .array(z.object({ hostPort: z.number().optional(), protocol: z.string().optional(), hostIP: z.string().optional() }))
     .optional(),
@@ -155,6 +156,8 @@ export const PodSpec = z.object({
   schedulerName: z.string().optional(),
   schedulingGroup: z.object({ podGroupName: z.string().optional() }).optional(),
   activeDeadlineSeconds: z.number().optional(),
+  hostNetwork: z.boolean().optional(),
+  hostUsers: z.boolean().optional(),
   terminationGracePeriodSeconds: z.number().nullish(),
   resources: Resources.optional(),
   schedulingGates: z.array(z.object({ name: z.string() })).optional(),

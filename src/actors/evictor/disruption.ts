@@ -24,7 +24,7 @@ export type Disruption = {
 }
 
 /** In this order; the first that has something against an eviction is the reason. */
-const podRules: readonly PodRule[] = [
+export const podRules: readonly PodRule[] = [
   removalDisabled,
   gang,
   barePod,

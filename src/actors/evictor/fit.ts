@@ -1,6 +1,7 @@
 import { dynamicResources } from './fit/dynamic-resources.ts'
 import { interPodAffinity } from './fit/inter-pod-affinity.ts'
 import { nodeAffinity } from './fit/node-affinity.ts'
+import { nodeDeclaredFeatures } from './fit/node-declared-features.ts'
 import { nodePorts } from './fit/node-ports.ts'
 import { nodeResourcesFit, roomFor } from './fit/node-resources-fit.ts'
 import { nodeUnschedulable } from './fit/node-unschedulable.ts'
@@ -25,6 +26,7 @@ export const rules: readonly Rule[] = [
   schedulingGates,
   schedulerName,
   dynamicResources,
+  nodeDeclaredFeatures,
   nodeUnschedulable,
   taintToleration,
   nodeAffinity,

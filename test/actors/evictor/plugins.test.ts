@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { filter, fit, search } from '../../../src/actors/evictor/fit.ts'
+import { podRules } from '../../../src/actors/evictor/disruption.ts'
+import { removalDelayed } from '../../../src/actors/evictor/eligibility/marks.ts'
+import { nodeRules } from '../../../src/actors/evictor/eligibility/nodes.ts'
+import { filter, fit, rules, search } from '../../../src/actors/evictor/fit.ts'
 import { createModel } from '../../../src/actors/evictor/model.ts'
 import type { ModelObject } from '../../../src/events/model-kinds.ts'
 import { modelKinds } from '../../../src/events/model-kinds.ts'
@@ -441,6 +446,20 @@ const rows: readonly Row[] = [
     ],
     'Undecided',
   ],
+  [
+    'NodeDeclaredFeatures',
+    'user namespaces in the network of the host',
+    { hostNetwork: true, hostUsers: false },
+    [zoned],
+    'Undecided',
+  ],
+  [
+    'NodeDeclaredFeatures',
+    'a restart of all containers',
+    asks({}, { restartPolicyRules: [{ action: 'RestartAllContainers' }] }),
+    [zoned],
+    'Undecided',
+  ],
   ['SchedulerName', 'another scheduler', { schedulerName: 'mine' }, [zoned], 'Undecided'],
 ]
 
@@ -457,6 +476,18 @@ test.each(rows)('%s: %s', (plugin, _, spec, objects, code) => {
   if (!shape || !target) throw new Error('the row has no p or n')
   const refused = filter(model, shape)(target)
   expect([refused?.rule, refused?.code]).toEqual(code === undefined ? [undefined, undefined] : [plugin, code])
+})
+
+test('documented: the page lists every rule', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/fit.md'), 'utf8')
+  const listed = (heading: string): readonly string[] => {
+    const section = page.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+    return [...section.matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name)
+  }
+  expect(listed('Fit')).toEqual(rules.map(({ name }) => name))
+  expect(listed('Eligibility of nodes')).toEqual(nodeRules.map(({ name }) => name))
+  const ofPods = [...podRules.map(({ name }) => name), removalDelayed.name]
+  expect(listed('Eligibility of pods').toSorted()).toEqual(ofPods.toSorted())
 })
 
 test('PodTopologySpread: the defaults of the cluster go by services and owners, for pods that say nothing themselves', () => {

@@ -90,7 +90,7 @@ const tooYoung: NodeRule = {
 }
 
 /** In this order; the first that has something against a node is its reason. */
-const nodeRules: readonly NodeRule[] = [
+export const nodeRules: readonly NodeRule[] = [
   controlPlane,
   removalDisabled,
   outOfScope,
