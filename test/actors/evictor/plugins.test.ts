@@ -257,6 +257,13 @@ const rows: readonly Row[] = [
   ],
   [
     'VolumeRestrictions',
+    'a claim for one pod, in use on a node that is not there',
+    uses('c'),
+    [zoned, bound('c', { accessModes: ['ReadWriteOncePod'] }), disk('v-c'), neighbour('a', 'gone', uses('c'))],
+    ok,
+  ],
+  [
+    'VolumeRestrictions',
     'a claim for one node, in use',
     uses('c'),
     [zoned, other, bound('c', { accessModes: ['ReadWriteOnce'] }), disk('v-c'), neighbour('a', 'm', uses('c'))],
@@ -281,6 +288,20 @@ const rows: readonly Row[] = [
     'a volume that is just being detached',
     uses('c'),
     [zoned, bound('c'), disk('v-c'), disk('v-b'), limit(1), attached('v-b')],
+    'NodeVolumeLimits',
+  ],
+  [
+    'NodeVolumeLimits',
+    'its own volume, attached and used by nobody: the plugin counts it twice',
+    uses('c'),
+    [zoned, bound('c'), disk('v-c'), limit(1), attached('v-c')],
+    'NodeVolumeLimits',
+  ],
+  [
+    'NodeVolumeLimits',
+    'a neighbour whose volume is not known, by its class',
+    uses('c'),
+    [zoned, bound('c'), disk('v-c'), bound('b', { storageClassName: 'fast' }), fast(), neighbour('a', 'n', uses('b')), limit(1)],
     'NodeVolumeLimits',
   ],
   [

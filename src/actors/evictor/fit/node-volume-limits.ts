@@ -32,27 +32,32 @@ const attachedBy = (claimed: Claimed, index: number): Attached | undefined => {
   return { driver: provider.provisioner, id: claim ? pendingId(claim) : `new/${index}` }
 }
 
-/** The volumes that the pods of a node use, and those attached to it all the same (just detaching, or just attaching). */
-const attachedTo = ({ storage }: Model, { name, claims }: NodeEntry): ReadonlyMap<string, string> => {
+/** The volumes that the pods of a node use, each with its driver. */
+const usedOn = ({ storage }: Model, { claims }: NodeEntry): ReadonlyMap<string, string> => {
   const found = new Map<string, string>()
-  const add = (volume: PersistentVolume | undefined, attacher?: string): void => {
-    const attached = volume && driverOf(volume)
-    if (attached) found.set(attached.id, attacher ?? attached.driver)
-  }
   for (const key of claims.keys()) {
     const claim = storage.claims.get(key)
-    if (claim?.spec.volumeName) add(storage.volumes.get(claim.spec.volumeName))
-    else if (claim?.spec.storageClassName) {
-      const provider = storage.classes.get(claim.spec.storageClassName)
-      if (provider) found.set(pendingId(claim), provider.provisioner)
-    }
-  }
-  for (const { spec } of storage.attachedTo(name)) {
-    const volume = storage.volumes.get(spec.source.persistentVolumeName ?? '')
-    if (volume?.spec.csi && spec.attacher !== '') add(volume, spec.attacher)
+    const volume = storage.volumes.get(claim?.spec.volumeName ?? '')
+    const provider = storage.classes.get(claim?.spec.storageClassName ?? '')
+    const attached = volume && driverOf(volume)
+    if (attached) found.set(attached.id, attached.driver)
+    else if (!volume && claim && provider) found.set(pendingId(claim), provider.provisioner)
   }
   return found
 }
+
+/** What is attached to a node all the same: just being detached, or just being attached. */
+const attachedTo = ({ storage }: Model, { name }: NodeEntry): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>()
+  for (const { spec } of storage.attachedTo(name)) {
+    const csi = storage.volumes.get(spec.source.persistentVolumeName ?? '')?.spec.csi
+    if (csi && spec.attacher !== '') found.set(`${spec.attacher}/${csi.volumeHandle}`, spec.attacher)
+  }
+  return found
+}
+/** Volumes of a driver on a node. */
+const countOf = (driver: string, used: ReadonlyMap<string, string>, attached: ReadonlyMap<string, string>): number =>
+  [...used.values(), ...[...attached].filter(([id]) => !used.has(id)).map(([, by]) => by)].filter((by) => by === driver).length
 
 const missing = ({ storage }: Model, drivers: ReadonlySet<string>, node: string): Refusal | undefined => {
   for (const driver of drivers)
@@ -78,12 +83,12 @@ export const nodeVolumeLimits: Rule = {
         ({ name, allocatable }) => allocatable?.count !== undefined && drivers.has(name),
       )
       if (limits.length === 0) return undefined
-      const there = attachedTo(model, node)
+      const used = usedOn(model, node)
+      const attached = attachedTo(model, node)
       const isFull = limits.some(({ name, allocatable }) => {
-        const fresh = new Set(wanted.filter(({ driver, id }) => driver === name && !there.has(id)).map(({ id }) => id))
-        if (fresh.size === 0) return false
-        const used = [...there.values()].filter((driver) => driver === name).length
-        return used + fresh.size > (allocatable?.count ?? 0)
+        // A volume of the pod's own that is attached, and that no pod there uses, counts twice: the plugin does so too.
+        const fresh = new Set(wanted.filter(({ driver, id }) => driver === name && !used.has(id)).map(({ id }) => id))
+        return fresh.size > 0 && countOf(name, used, attached) + fresh.size > (allocatable?.count ?? 0)
       })
       return isFull ? FULL : undefined
     }

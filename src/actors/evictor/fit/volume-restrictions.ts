@@ -1,3 +1,4 @@
+import type { Model } from '../model.ts'
 import { claimsOf } from './claims.ts'
 import { type Rule, refusal } from './rule.ts'
 
@@ -7,6 +8,10 @@ const IN_USE = refusal(
   'node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod',
   'ReadWriteOncePod',
 )
+
+/** Pods on nodes that are not known do not count: the scheduler does not see them. */
+const isUsed = ({ claimUse, nodes }: Model, claim: string): boolean =>
+  claimUse.has(claim) && [...nodes.values()].some(({ object, claims }) => object && claims.has(claim))
 
 /**
  * A claim for one pod alone (ReadWriteOncePod) lets no second one in. The disks that this plugin also compares (GCE,
@@ -19,7 +24,7 @@ export const volumeRestrictions: Rule = {
       if (claimed.is !== 'bound' && claimed.is !== 'awaited') continue
       const { claim } = claimed
       if (!claim?.spec.accessModes?.includes('ReadWriteOncePod')) continue
-      if (model.claimUse.has(`${shape.namespace}/${claim.metadata.name}`)) return () => IN_USE
+      if (isUsed(model, `${shape.namespace}/${claim.metadata.name}`)) return () => IN_USE
     }
     return undefined
   },
