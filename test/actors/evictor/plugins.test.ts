@@ -99,6 +99,20 @@ const rows: readonly Row[] = [
   ['NodeAffinity', 'NotIn and no such label', wants({ key: 'q', operator: 'NotIn', values: ['1'] }), [zoned], ok],
   [
     'NodeAffinity',
+    'NotIn what can be no label',
+    wants({ key: 'q', operator: 'NotIn', values: ['of two'] }),
+    [zoned],
+    'NodeAffinity',
+  ],
+  [
+    'NodeAffinity',
+    'more than -1, which can be no label',
+    wants({ key: 'cores', operator: 'Gt', values: ['-1'] }),
+    [labelled('n', { cores: '4' })],
+    'NodeAffinity',
+  ],
+  [
+    'NodeAffinity',
     'Gt, when the label is greater',
     wants({ key: 'g', operator: 'Gt', values: ['3'] }),
     [labelled('n', { g: '4' })],

@@ -6,10 +6,12 @@ const NAME = 'NodeAffinity'
 const REFUSED = refusal(NAME, "node(s) didn't match Pod's node affinity/selector")
 
 type Requirement = NonNullable<NodeSelectorTerm['matchExpressions']>[number]
-const INTEGER = /^[+-]?\d{1,19}$/
+const INTEGER = /^\d{1,19}$/
+const isLabelValue = (text: string): boolean => text.length <= 63 && /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(text)
 
-/** What `labels.NewRequirement` lets through; a term with anything else matches no node. */
+/** What `labels.NewRequirement` lets through; a term with anything else (so with a negative number) matches no node. */
 const isSound = ({ operator, values = [] }: Requirement): boolean => {
+  if (!values.every(isLabelValue)) return false
   switch (operator) {
     case 'In':
     case 'NotIn':
