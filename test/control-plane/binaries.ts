@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { access, constants, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { binaryCache } from '../../src/adapters/nats-server/find.ts'
-import { StoreInUse, takeFolder } from '../../src/adapters/nats-server/folder.ts'
 import { goBuild, goPath, moduleFolder } from './go.ts'
+import { builtOnce } from './once.ts'
 
 /** The programs, and the packages that become them. */
 const PACKAGES = {
@@ -66,7 +65,6 @@ type Installation = Place & {
 }
 
 const STAGES = 'stages'
-const WAIT_MS = 500
 const isThere = (path: string): Promise<boolean> =>
   access(path, constants.X_OK).then(
     () => true,
@@ -83,31 +81,16 @@ const placeOf = async (module: string, cacheFolder: string): Promise<Place> => {
   return { folder: join(cacheFolder, `${basename(module)}-${key}-${process.platform}-${process.arch}`), version, tools }
 }
 
-/** Builds what is not there yet. Two that install at once do it one after the other. */
-const install = async (installation: Installation): Promise<void> => {
+/** Builds what is not there yet. */
+const install = (installation: Installation): Promise<void> => {
   const { module, folder, tools, onProgress } = installation
   const needed = module === KWOK ? [...tools, STAGES] : tools
-  const isComplete = async (): Promise<boolean> =>
-    (await Promise.all(needed.map((name) => isThere(join(folder, name))))).every(Boolean)
-  for (let told = false; !(await isComplete()); ) {
-    const taken = takenOrBusy(folder)
-    if (taken) {
-      await build(installation).finally(taken.release)
-    } else {
-      if (!told) onProgress(`another process builds ${module}: waiting for it`)
-      told = true
-      await sleep(WAIT_MS)
-    }
-  }
-}
-
-const takenOrBusy = (folder: string): { release(): void } | undefined => {
-  try {
-    return takeFolder(folder)
-  } catch (error) {
-    if (error instanceof StoreInUse) return undefined
-    throw error
-  }
+  return builtOnce({
+    folder,
+    isComplete: async () => (await Promise.all(needed.map((name) => isThere(join(folder, name))))).every(Boolean),
+    build: () => build(installation),
+    onWait: () => onProgress(`another process builds ${module}: waiting for it`),
+  })
 }
 
 const build = async ({ folder, version, module, tools, env, onProgress }: Installation): Promise<void> => {

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+/** One plugin of kube-scheduler that says no, and why. */
+type PluginRefusal = { readonly plugin: string; readonly reasons: readonly string[] }
+type FilterQuestion = { readonly pod: string; readonly nodes: readonly string[] }
+export type FilterAnswer = {
+  readonly pod: string
+  readonly nodes: readonly { readonly node: string; readonly refusals: readonly PluginRefusal[] }[]
+}
+
+type Step = { readonly cordon: readonly string[] } | { readonly move: { readonly namespace: string; readonly name: string } }
+type PlaceQuestion = { readonly seed: number; readonly randomTies: boolean; readonly steps: readonly Step[] }
+export type PlaceAnswer = {
+  readonly seed: number
+  readonly placed: readonly { readonly namespace: string; readonly name: string; readonly node: string }[]
+  readonly pending: readonly {
+    readonly namespace: string
+    readonly name: string
+    readonly reason: string
+    readonly preempts: readonly string[]
+  }[]
+}
+
+export type Oracle = {
+  /** What each Filter plugin says, in the order of the questions. */
+  readonly filter: (snapshot: string, questions: readonly FilterQuestion[]) => Promise<readonly FilterAnswer[]>
+  /** Where the real algorithm puts what is moved, each time from the snapshot anew. */
+  readonly place: (snapshot: string, questions: readonly PlaceQuestion[]) => Promise<readonly PlaceAnswer[]>
+}
+
+/** kube-scheduler's own code as a program: `tools/kubernetes/oracle`. Snapshots are files with a List. */
+export const oracleAt = (program: string): Oracle => ({
+  filter: (snapshot, questions) => ask<FilterAnswer>(program, 'filter', snapshot, questions),
+  place: (snapshot, questions) => ask<PlaceAnswer>(program, 'place', snapshot, questions),
+})
+
+/** @throws Error with the program's last words when it ends badly or does not answer everything */
+const ask = async <Answer>(
+  program: string,
+  what: string,
+  snapshot: string,
+  questions: readonly object[],
+): Promise<readonly Answer[]> => {
+  const child = spawn(program, [what, '--snapshot', snapshot], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = once(child, 'close') as Promise<[number | null]>
+  const said: string[] = []
+  createInterface({ input: child.stderr }).on('line', (line) => said.push(line))
+  // A program that ends early closes its input; its last words say why.
+  child.stdin.on('error', (error: NodeJS.ErrnoException) => said.push(error.message))
+  child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(''))
+  const answers: Answer[] = []
+  for await (const line of createInterface({ input: child.stdout })) answers.push(JSON.parse(line) as Answer)
+  const [code] = await ended
+  if (code !== 0 || answers.length !== questions.length)
+    throw new Error(
+      `oracle ${what} ends with ${code ?? 'a signal'} after ${answers.length} answers: ${said.slice(-5).join('\n')}`,
+    )
+  return answers
+}
