@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   start: () => import('./start.ts'),
   redaction: () => import('./redaction.ts'),
   model: () => import('./model.ts'),
+  fit: () => import('./fit.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })
