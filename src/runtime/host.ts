@@ -12,10 +12,10 @@ import type { Command, Delivery, Leases, Message } from './inbox.ts'
 import { Corrupt } from './journal.ts'
 import { keep } from './keeper.ts'
 import { STEP_MS } from './licence.ts'
-import { recover, written } from './recover.ts'
+import { type Refused, recover, written } from './recover.ts'
 import { admitted, effectVerbs } from './refuse.ts'
 import { createResidents, type Tenure } from './residents.ts'
-import { type ActorDef, Address, addressOf, type Definition, type Outcome } from './types.ts'
+import { type ActorDef, Address, addressOf, type Definition, type Outcome, type Refusal } from './types.ts'
 
 export type HostOptions = {
   readonly ground: Ground
@@ -78,8 +78,8 @@ export const startHost = (options: HostOptions): Host => {
   const byType = new Map(definitions.map((definition) => [definition.type, definition]))
   /** Its signal aborts when the type's lease is lost: nothing of the type may live here then. */
   const tenures = new Map<string, Tenure>()
-  /** By type: commands that were refused for want of an actor. A repeat is not accepted because there is one now. */
-  const turnedAway = new Map<string, Map<string, number>>()
+  /** By type. A repeat of what was refused for want of an actor is not accepted because there is one now. */
+  const turnedAway = new Map<string, Refused>()
   /** Why a command was refused whose refusal nobody has acknowledged yet: it may be stored already, so it stands. */
   const turningAway = new Map<string, string>()
   const stages = new Map<string, Serving>()
@@ -88,7 +88,7 @@ export const startHost = (options: HostOptions): Host => {
   const tenureOf = (type: string): Tenure | undefined => tenures.get(type)
   const isHeld = (type: string): boolean => tenureOf(type)?.held.aborted === false
   const residents = createResidents({ ground, definitions: byType, tenureOf, most: options.residents ?? RESIDENTS })
-  const readers = recover(journal, [...byType.keys()])
+  const readers = recover(journal, [...types])
 
   const hostType = async (definition: Definition, onReady: () => void): Promise<void> => {
     const { type } = definition
@@ -120,9 +120,14 @@ export const startHost = (options: HostOptions): Host => {
     const { type } = definition
     const quietAt = tenureOf(type)?.quietAt ?? 0
     const readAt = clock.monotonic()
-    const { books, corrupt, refused, upTo } = await readers.read(type)
+    const others = root.address.type === type ? unhosted : []
+    const [{ books, corrupt, refused, upTo }, ...theirs] = await Promise.all([
+      readers.read(type),
+      ...others.map((other) => readers.read(other)),
+    ])
     if (held.aborted) return
     turnedAway.set(type, refused)
+    for (const [index, other] of others.entries()) turnedAway.set(other, theirs[index]?.refused ?? refused)
     for (const { actor, error } of corrupt) residents.quarantine(actor, error)
     const opening = openAll(
       books.map(({ actor, state }) => residents.admit(actor, state)),
@@ -137,9 +142,8 @@ export const startHost = (options: HostOptions): Host => {
       opening,
       ...(quietAt > readAt ? [readOn(type, upTo, held)] : []),
     ]
-    if (root.address.type === type)
-      for (const other of unhosted)
-        ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
+    for (const other of others)
+      ended.push(keptUp(() => inbox.consume(other, (delivery) => void refuseUnhosted(delivery, held), held), held))
     if (!held.aborted) enter(type, 'serving')
     onReady()
     await Promise.all(ended)
@@ -164,7 +168,8 @@ export const startHost = (options: HostOptions): Host => {
     await pause(clock, (tenureOf(type)?.quietAt ?? 0) - clock.monotonic(), held)
     const bring = async (): Promise<void> => {
       const { actors, refused } = await written(journal, type, { after, except: ground.process })
-      for (const [cmd, ts] of refused) remember(turnedAway.get(type), cmd, ts)
+      for (const [cmd, ts] of refused.formed) remember(turnedAway.get(type)?.formed, cmd, ts)
+      for (const [cmd, ts] of refused.malformed) remember(turnedAway.get(type)?.malformed, cmd, ts)
       for (const self of actors) await found(self)
     }
     await insist(bring, held, { type }, 'what was written late could not be read, trying again')
@@ -258,7 +263,7 @@ export const startHost = (options: HostOptions): Host => {
 
   /** Refused before, or being refused: then why. */
   const decidedBefore = ({ type, cmd }: Command): Outcome | string | undefined =>
-    turnedAway.get(type)?.has(cmd)
+    turnedAway.get(type)?.formed.has(cmd)
       ? { ok: false, why: 'duplicate', detail: `${cmd} was refused before` }
       : turningAway.get(`${type}/${cmd}`)
 
@@ -283,25 +288,27 @@ export const startHost = (options: HostOptions): Host => {
   }
 
   const turnAway = async (command: Command, reason: string, formed = false): Promise<Outcome> => {
-    const { type, verb, id, cmd, who } = command
+    const { type, verb, cmd, who } = command
     const ts = clock.now()
+    const before = turnedAway.get(type)
     if (formed) turningAway.set(`${type}/${cmd}`, reason)
     // An actor's stop of what is not there any more is no refusal, and happens every day.
-    if (verb !== '$Stop' || who !== undefined)
-      await journal.refuse({
-        f: 1,
-        refused: { type, verb, ...(id !== undefined && { id }), reason, ...(formed && { formed }) },
-        own: ground.process,
-        ts,
-        cmd,
-        ...(who !== undefined && { who }),
-      })
+    const isSilent = (verb === '$Stop' && who === undefined) || (!formed && before?.malformed.has(cmd) === true)
+    if (!isSilent) await journal.refuse(refusalOf(command, reason, formed, ts))
     const letter = letterOfRefusal(command, reason)
     if (letter) await inbox.send(letter)
-    if (formed) remember(turnedAway.get(type), cmd, ts)
+    remember(formed ? before?.formed : before?.malformed, cmd, ts)
     turningAway.delete(`${type}/${cmd}`)
     return { ok: false, why: 'refused', detail: reason }
   }
+  const refusalOf = ({ type, verb, id, cmd, who }: Command, reason: string, formed: boolean, ts: number): Refusal => ({
+    f: 1,
+    refused: { type, verb, ...(id !== undefined && { id }), reason, ...(formed && { formed }) },
+    own: ground.process,
+    ts,
+    cmd,
+    ...(who !== undefined && { who }),
+  })
   /** A parent waits for its child: it hears that there will be none. */
   const letterOfRefusal = ({ payload, cmd, corr, verb }: Command, reason: string, name = 'Refused'): Message | undefined => {
     const parent = verb === '$Spawn' ? Parented.safeParse(payload).data?.parent : undefined

@@ -2,18 +2,28 @@ import { isSameWrite, type Write } from './append.ts'
 import { type Book, book, bookOf } from './fold.ts'
 import type { Ground } from './ground.ts'
 import { Corrupt, type Entry, type Journal } from './journal.ts'
-import { type Address, addressOf, type Commit, type Definition } from './types.ts'
+import { type Address, addressOf, type Commit, type Definition, type Refusal } from './types.ts'
 
 export type Recovered = {
   /** Actors that live, or owe something. */
   readonly books: readonly { readonly actor: Address; readonly state: Book }[]
   /** Actors whose journal has a hole: nothing is guessed over, they stay closed. */
   readonly corrupt: readonly { readonly actor: Address; readonly error: Corrupt }[]
-  /** Ids of well-formed commands that were refused at the door, with the time. */
-  readonly refused: Map<string, number>
+  readonly refused: Refused
   /** The newest record that was read. */
   readonly upTo: number
 }
+
+/** What was refused at the door: ids of commands, with the time. */
+export type Refused = {
+  /** Their ids are taken. */
+  readonly formed: Map<string, number>
+  /** What made no sense: under the same id it may come again and make sense. Until then it is not told twice. */
+  readonly malformed: Map<string, number>
+}
+const nothingRefused = (): Refused => ({ formed: new Map(), malformed: new Map() })
+const refuse = ({ formed, malformed }: Refused, { refused, cmd, ts }: Refusal): void =>
+  void (refused.formed ? formed : malformed).set(cmd, ts)
 
 /** Whether the actor is to be in memory: alive, with messages or effects that are owed, or parked for somebody to decide. */
 export const owes = ({ state, open }: Book): boolean => state.status === 'active' || open.size > 0
@@ -30,7 +40,7 @@ export const recover = (journal: Journal, types: readonly string[]): { read(type
   return {
     read: async (type) => {
       gathering ??= gathered()
-      return (await gathering).get(type) ?? { books: [], corrupt: [], refused: new Map(), upTo: 0 }
+      return (await gathering).get(type) ?? { books: [], corrupt: [], refused: nothingRefused(), upTo: 0 }
     },
   }
 }
@@ -40,14 +50,14 @@ export const written = async (
   journal: Journal,
   type: string,
   { after, except }: { readonly after: number; readonly except: string },
-): Promise<{ readonly actors: readonly Address[]; readonly refused: ReadonlyMap<string, number> }> => {
+): Promise<{ readonly actors: readonly Address[]; readonly refused: Refused }> => {
   const actors = new Map<string, Address>()
-  const refused = new Map<string, number>()
+  const refused = nothingRefused()
   await journal.readAll(after, (entry) => {
     const { id, record } = entry
     if (entry.type !== type || record instanceof Corrupt) return
     if ('refused' in record) {
-      if (record.refused.formed && record.own !== except) refused.set(record.cmd, record.ts)
+      if (record.own !== except) refuse(refused, record)
     } else if (id !== undefined && !record.own.startsWith(`${except}.`)) actors.set(id, { type, id })
   })
   return { actors: [...actors.values()], refused }
@@ -57,13 +67,14 @@ type Found = { readonly actor: Address; state: Book | Corrupt }
 
 const folded = async (journal: Journal, types: readonly string[]): Promise<ReadonlyMap<string, Recovered>> => {
   const byType = new Map(types.map((type) => [type, new Map<string, Found>()]))
-  const refused = new Map(types.map((type) => [type, new Map<string, number>()]))
+  const refused = new Map(types.map((type) => [type, nothingRefused()]))
   /** Ended actors are forgotten at once, there may be millions; those of which more comes are read by themselves. */
   const revenants = new Map<string, Address>()
   let upTo = 0
   await journal.readAll(0, ({ seq, type, id, record }) => {
     upTo = seq
-    if ('refused' in record && record.refused.formed) refused.get(type)?.set(record.cmd, record.ts)
+    const doors = refused.get(type)
+    if (doors && 'refused' in record) refuse(doors, record)
     const found = byType.get(type)
     if (!found || id === undefined || !(record instanceof Corrupt || 'n' in record)) return
     const known = found.get(id)
@@ -82,7 +93,7 @@ const folded = async (journal: Journal, types: readonly string[]): Promise<Reado
   return new Map(
     [...byType].map(([type, found]) => [
       type,
-      { ...grouped([...found.values()]), refused: refused.get(type) ?? new Map(), upTo },
+      { ...grouped([...found.values()]), refused: refused.get(type) ?? nothingRefused(), upTo },
     ]),
   )
 }

@@ -118,6 +118,22 @@ test('host: a refusal that NATS does not answer is written when it does', async 
   expect(inbox.waiting()).toEqual([])
 })
 
+test('host: what made no sense is refused once, however late it is delivered again and to whichever process', async () => {
+  const { process, clock, inbox, journal } = story()
+  const first = await process('a')
+  const bad = { id: undefined, payload: { node: 1 }, cmd: 'bad', sentAt: clock.now() }
+  const refused = () => journal.entries.filter(({ record }) => 'refused' in record)
+  expect(await inbox.deliver({ ...bad, type: 'worker', verb: 'Begin' })).toMatchObject({ why: 'refused' })
+  await first.stop()
+  await clock.advance(150_000)
+  const second = await process('b')
+  await clock.advance(150_000)
+  expect(await inbox.deliver({ ...bad, type: 'worker', verb: 'Begin' })).toMatchObject({ why: 'refused' })
+  expect(refused()).toHaveLength(1)
+  expect(await inbox.call('worker', 'Begin', begin, 'bad')).toMatchObject({ ok: true })
+  await second.stop()
+})
+
 test('host: an event that the journal can not take is set aside by its type, and the actor goes on', async () => {
   const { process, clock, inbox, journal, state } = story()
   await process('a')

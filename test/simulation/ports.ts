@@ -4,7 +4,7 @@ import { createLeases, type LeaseRecord } from '../../src/runtime/lease.ts'
 import type { EventLog } from '../../src/runtime/projector.ts'
 import type { Snapshots } from '../../src/runtime/snapshots.ts'
 import { commandIn } from '../../src/runtime/testing/memory-inbox.ts'
-import { type Address, addressOf, type Outcome } from '../../src/runtime/types.ts'
+import { addressOf, type Outcome } from '../../src/runtime/types.ts'
 import type { Faults } from './faults.ts'
 import { EPOCH, type SimulatedProcess } from './process.ts'
 import type { Schedule } from './schedule.ts'
@@ -27,7 +27,7 @@ export const journalPort: Ports<Journal> = ({ server: { journal }, wire }, proce
     last: (actor) => ask(() => journal.last(actor)),
     at: (seq) => ask(() => journal.at(seq)),
     read: async (actor, after, onStored) => (await ask(() => journal.of(actor, after))).forEach(onStored),
-    refuse: (refusal, absent?: Address) => ask(() => journal.refuse(refusal, absent)),
+    refuse: (refusal) => ask(() => journal.refuse(refusal)),
     readAll: async (after, onEntry) => {
       for (const entry of await ask(() => journal.since(after))) if (onEntry(entry) === false) return
     },

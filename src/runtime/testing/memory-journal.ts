@@ -44,9 +44,9 @@ export const memoryJournal = (): MemoryJournal => {
     at: async (seq) => store.at(seq),
     read: async (actor, after, onStored) => store.of(actor, after).forEach(onStored),
     purge: async (actor, before) => store.purge(actor, before),
-    refuse: async (refusal, absent?: Address) => {
+    refuse: async (refusal) => {
       answered()
-      store.refuse(refusal, absent)
+      store.refuse(refusal)
     },
     readAll: async (after, onEntry) => {
       for (const entry of store.since(after)) if (onEntry(entry) === false) return
