@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -9,6 +9,7 @@ import type { Status } from '../src/commands/up/asks.ts'
 import { subjects } from '../src/events/subjects.ts'
 import { type CloudEvent, factOf } from '../src/runtime/projector.ts'
 import { natsBinary } from './nats.ts'
+import { startProcess } from './process.ts'
 
 export type Told = { readonly fact: string; readonly data: Readonly<Record<string, unknown>>; readonly id: string }
 export type Up = {
@@ -43,15 +44,8 @@ export const withHome = async <T>(work: (home: string) => Promise<T>): Promise<T
 
 /** `quartermaster up` as a process of its own, ready to be asked and to be killed. */
 export const startUp = async (home: string, ...args: readonly string[]): Promise<Up> => {
-  const { NATS_URL: _, ...env } = process.env
-  const child = spawn(process.execPath, ['src/main.ts', 'up', ...args], {
-    env: { ...env, QUARTERMASTER_HOME: home, NATS_SERVER_BIN: natsBinary() },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const chunks: string[] = []
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
-  const output = (): string => chunks.join('')
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const env = { QUARTERMASTER_HOME: home, NATS_SERVER_BIN: natsBinary(), NATS_URL: undefined }
+  const { child, output, end: endProcess } = startProcess(['up', ...args], env)
   const connection = await connectionOf(home, child, output)
   const nc = await connect({
     ...connectionOptions(connection.url, connection.seedFile),
@@ -70,8 +64,7 @@ export const startUp = async (home: string, ...args: readonly string[]): Promise
     },
   })
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    child.kill(signal)
-    await exited
+    await endProcess(signal)
     await nc.close()
   }
   return {

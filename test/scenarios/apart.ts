@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { subjects } from '../../src/events/subjects.ts'
 import { type CloudEvent, factOf } from '../../src/runtime/projector.ts'
 import { startSimulator } from '../../src/simulator/start.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
+import { type Process as Started, startProcess } from '../process.ts'
 import { proxyTo, type TcpProxy } from '../proxy.ts'
 import type { Told, Up } from '../up.ts'
 
@@ -17,8 +17,7 @@ import type { Told, Up } from '../up.ts'
 export type Write = { readonly at: number; readonly method: string; readonly path: string }
 
 /** A process of ours that reaches NATS and Kubernetes each by a way that can be cut. */
-export type Process = {
-  readonly child: ChildProcess
+export type Process = Started & {
   readonly home: string
   readonly nats: TcpProxy
   readonly kubernetes: TcpProxy
@@ -26,8 +25,6 @@ export type Process = {
   readonly writes: readonly Write[]
   /** Whether it hosts the actors, and not only waits for them. */
   readonly hosts: () => boolean
-  readonly output: () => string
-  end(signal: NodeJS.Signals): Promise<void>
 }
 
 export type Apart = AsyncDisposable & {
@@ -71,27 +68,15 @@ export const apart = async (nodes: number): Promise<Apart> => {
     const own = folder('home')
     const kubeconfig = writeKubeconfig(own, `http://127.0.0.1:${toKubernetes.port}`, simulator.token)
     const options = ['--kubeconfig', kubeconfig, '--cluster', nats.cluster, ...(mayWrite ? ['--allow-writes'] : [])]
-    const child = spawn(process.execPath, ['src/main.ts', 'up', ...options], {
-      env: { ...process.env, QUARTERMASTER_HOME: own, NATS_URL: `nats://127.0.0.1:${toNats.port}` },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const chunks: string[] = []
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    const end = async (signal: NodeJS.Signals): Promise<void> => {
-      child.kill(signal)
-      await exited
-    }
-    stack.defer(() => end('SIGKILL'))
+    const started = startProcess(['up', ...options], { QUARTERMASTER_HOME: own, NATS_URL: `nats://127.0.0.1:${toNats.port}` })
+    stack.defer(() => started.end('SIGKILL'))
     return {
-      child,
+      ...started,
       home: own,
       nats: toNats,
       kubernetes: toKubernetes,
       writes,
-      hosts: () => [...connectionsIn(own).values()].some(({ pid }) => pid === child.pid),
-      output: () => chunks.join(''),
-      end,
+      hosts: () => [...connectionsIn(own).values()].some(({ pid }) => pid === started.child.pid),
     }
   }
   return {
