@@ -5,6 +5,7 @@ import { connect, type NatsConnection } from 'nats'
 import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
+import type { KindOptions } from '../events/kinds.ts'
 import type { Log } from '../runtime/ground.ts'
 import { type Connection, DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
@@ -19,6 +20,8 @@ import { clusterIdOf, openWorld, realCluster, type World, type WorldOptions } fr
 type Options = WorldOptions & {
   readonly cluster?: string
   readonly acceptLoss?: true
+  readonly configMaps?: readonly string[]
+  readonly emptyReplicaSets?: true
   /** An address, or `true` where none was given. */
   readonly metrics?: string | true
 }
@@ -52,6 +55,8 @@ export const upCommand = (program: Command): void => {
       '--cluster <id>',
       `the cluster id in every subject: a-z, 0-9 and - (default: ${DEMO}, or by the kubeconfig's context)`,
     )
+    .option('--config-maps <namespace...>', 'read the ConfigMaps of these namespaces too, redacted (default: of none)')
+    .option('--empty-replica-sets', 'keep the old, empty ReplicaSets of Deployments too')
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .option(
       '--metrics [address]',
@@ -65,6 +70,7 @@ export const upCommand = (program: Command): void => {
 }
 
 const up = async (options: Options): Promise<void> => {
+  const kinds = kindOptions(options)
   const real = await realCluster(options)
   const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
@@ -85,6 +91,7 @@ const up = async (options: Options): Promise<void> => {
       context,
       mayWrite,
       policy,
+      kinds,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,
@@ -106,6 +113,13 @@ const up = async (options: Options): Promise<void> => {
   const signal = await interrupted()
   summary?.stop()
   log.info({ signal }, 'stopping')
+}
+
+/** @throws UserError when a namespace can be none */
+const kindOptions = ({ configMaps = [], emptyReplicaSets }: Options): KindOptions => {
+  const wrong = configMaps.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))
+  if (wrong !== undefined) throw new UserError(`--config-maps ${wrong}: this can not be the name of a namespace`)
+  return { configMapNamespaces: [...new Set(configMaps)], emptyReplicaSets: emptyReplicaSets === true }
 }
 
 /** @throws UserError when it can be no cluster's id */
