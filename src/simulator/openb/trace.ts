@@ -30,8 +30,8 @@ const count = (text: string | undefined): number => {
   return value
 }
 
-/** The openb trace: its nodes, and its pods in the order of their creation. */
-export const readTrace = (): Trace => ({
+/** The openb trace: its nodes, and the pods of one of its lists in the order of their creation. */
+export const readTrace = (pods: 'default' | 'gpuspec10' = 'default'): Trace => ({
   nodes: rowsOf('openb_node_list_all_node.csv').map(([name = '', cpu, memory, gpus, model = '']) => ({
     name,
     milliCpu: count(cpu),
@@ -39,7 +39,7 @@ export const readTrace = (): Trace => ({
     gpus: count(gpus),
     model: model.trim(),
   })),
-  pods: rowsOf('openb_pod_list_default.csv').map(([, cpu, memory, gpus, gpuMilli, models = '']) => ({
+  pods: rowsOf(`openb_pod_list_${pods}.csv`).map(([, cpu, memory, gpus, gpuMilli, models = '']) => ({
     milliCpu: count(cpu),
     memoryMib: count(memory),
     gpuMilli: count(gpus) * count(gpuMilli || '0'),

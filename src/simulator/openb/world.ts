@@ -25,13 +25,22 @@ const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-l
  * @param nodes a world of so many nodes: every n-th node and pod of the trace
  */
 export const beginOpenb = (store: Beginning, nodes?: number): void => {
-  const random = seededRandom(store.seed)
   const whole = readTrace()
   const trace = nodes === undefined ? whole : sample(whole, nodes)
-  const kept = some(place(trace), Math.round((KEPT_PODS * trace.nodes.length) / whole.nodes.length), random)
+  beginTrace(store, trace, () => Math.round((KEPT_PODS * trace.nodes.length) / whole.nodes.length))
+}
+
+/**
+ * A world of any nodes and pods of a trace.
+ * @param kept how many pods stay, of so many that found a node
+ */
+export const beginTrace = (store: Beginning, trace: Trace, kept: (placed: number) => number): void => {
+  const random = seededRandom(store.seed)
+  const placed = place(trace)
   for (const name of [...SYSTEM_NAMESPACES, ...NAMESPACES]) namespace(store, name)
   for (const [index, node] of trace.nodes.entries()) store.create('nodes', nodeDraft(node, index))
-  for (const [index, pods] of workloads(kept, random).entries()) workload(store, index, pods, random)
+  const staying = some(placed, kept(placed.length), random)
+  for (const [index, pods] of workloads(staying, random).entries()) workload(store, index, pods, random)
 }
 
 /** An even sample of the nodes, and of the pods in the same measure. */
