@@ -10,8 +10,10 @@ export type FilterAnswer = {
   readonly nodes: readonly { readonly node: string; readonly refusals: readonly PluginRefusal[] }[]
 }
 
-type Step = { readonly cordon: readonly string[] } | { readonly move: { readonly namespace: string; readonly name: string } }
-type PlaceQuestion = { readonly seed: number; readonly randomTies: boolean; readonly steps: readonly Step[] }
+export type Step =
+  | { readonly cordon: readonly string[] }
+  | { readonly move: { readonly namespace: string; readonly name: string } }
+export type PlaceQuestion = { readonly seed: number; readonly randomTies: boolean; readonly steps: readonly Step[] }
 export type PlaceAnswer = {
   readonly seed: number
   readonly placed: readonly { readonly namespace: string; readonly name: string; readonly node: string }[]
@@ -30,20 +32,25 @@ export type Oracle = {
   readonly place: (snapshot: string, questions: readonly PlaceQuestion[]) => Promise<readonly PlaceAnswer[]>
 }
 
-/** kube-scheduler's own code as a program: `tools/kubernetes/oracle`. Snapshots are files with a List. */
-export const oracleAt = (program: string): Oracle => ({
-  filter: (snapshot, questions) => ask<FilterAnswer>(program, 'filter', snapshot, questions),
-  place: (snapshot, questions) => ask<PlaceAnswer>(program, 'place', snapshot, questions),
-})
+/**
+ * kube-scheduler's own code as a program: `tools/kubernetes/oracle`. Snapshots are files with a List.
+ * @param config a file with a KubeSchedulerConfiguration; without one the scheduler is as it comes
+ */
+export const oracleAt = (program: string, config?: string): Oracle => {
+  const flags = config === undefined ? [] : ['--config', config]
+  return {
+    filter: (snapshot, questions) => ask<FilterAnswer>(program, ['filter', '--snapshot', snapshot, ...flags], questions),
+    place: (snapshot, questions) => ask<PlaceAnswer>(program, ['place', '--snapshot', snapshot, ...flags], questions),
+  }
+}
 
 /** @throws Error with the program's last words when it ends badly or does not answer everything */
 const ask = async <Answer>(
   program: string,
-  what: string,
-  snapshot: string,
+  args: readonly string[],
   questions: readonly object[],
 ): Promise<readonly Answer[]> => {
-  const child = spawn(program, [what, '--snapshot', snapshot], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'close') as Promise<[number | null]>
   const said: string[] = []
   createInterface({ input: child.stderr }).on('line', (line) => said.push(line))
@@ -55,7 +62,7 @@ const ask = async <Answer>(
   const [code] = await ended
   if (code !== 0 || answers.length !== questions.length)
     throw new Error(
-      `oracle ${what} ends with ${code ?? 'a signal'} after ${answers.length} answers: ${said.slice(-5).join('\n')}`,
+      `oracle ${args[0]} ends with ${code ?? 'a signal'} after ${answers.length} answers: ${said.slice(-5).join('\n')}`,
     )
   return answers
 }

@@ -6,8 +6,6 @@
 //
 //	oracle filter --snapshot FILE [--config FILE]   {"pod":"ns/name","nodes":["a","b"]} → what each Filter plugin says
 //	oracle place  --snapshot FILE [--config FILE]   {"seed":1,"steps":[…]}              → where each replacement lands
-//
-//go:debug randseednop=0
 package main
 
 import (

@@ -57,16 +57,16 @@ type placeAnswer struct {
 // and at the end, as long as that places any. Nobody is preempted; who would be is said.
 func place(ctx context.Context, objects *objects, configured *configured, in io.Reader, out io.Writer) error {
 	return eachLine(in, out, func(question placeQuestion) (placeAnswer, error) {
-		rand.Seed(question.Seed)
+		lots := rand.New(rand.NewSource(question.Seed))
 		nodes := slices.Clone(objects.nodes)
-		rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+		lots.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 		c, err := newCluster(ctx, objects, nodes, configured)
 		if err != nil {
 			return placeAnswer{}, err
 		}
 		defer c.stop()
 		if question.RandomTies {
-			c.Extenders = append(c.Extenders, randomTies{})
+			c.Extenders = append(c.Extenders, randomTies{lots: lots})
 		}
 		preemptor, err := newPreemptor(ctx, c, objects, configured)
 		if err != nil {

@@ -55,8 +55,8 @@ func (p *preemptor) victims(ctx context.Context, state fwk.CycleState, pod *v1.P
 	if err != nil || len(nodes) == 0 {
 		return nil, err
 	}
-	offset, count := p.GetOffsetAndNumCandidates(int32(len(nodes)))
-	candidates, _, err := p.Evaluator.DryRunPreemption(ctx, state, pod, nodes, p.budgets, offset, count)
+	// All of them, where kube-scheduler looks at a part that begins anywhere.
+	candidates, _, err := p.Evaluator.DryRunPreemption(ctx, state, pod, nodes, p.budgets, 0, int32(len(nodes)))
 	if len(candidates) == 0 {
 		return nil, err
 	}
