@@ -43,13 +43,16 @@ test('ready: not without an answer of the journal, however well all else is', ()
   ])
 })
 
-test('ready: not before every kind that is read is streaming; the first few are named with their reason', () => {
+test('ready: not before every kind that plans are made of is streaming; the others are a note, the first few named', () => {
   expect(ready({ readings: [] })).toEqual(['agent: it finds out what the API has'])
   expect(ready({ readings: [pods, { ...pods, kind: 'nodes', state: 'stalled', reason: 'GET nodes: 503' }] })).toEqual([
     'agent: nodes stalled (GET nodes: 503)',
   ])
   const many = Array.from({ length: 7 }, (_, index) => ({ ...pods, kind: `k${index}`, state: 'listing' as const }))
-  expect(ready({ readings: many })).toEqual(['agent: k0 listing, k1 listing, k2 listing, k3 listing, k4 listing, and 2 more'])
+  expect(readyChecks({ ...well, readings: [pods, ...many] }).at(-1)).toEqual({
+    name: 'agent',
+    note: 'k0 listing, k1 listing, k2 listing, k3 listing, k4 listing, and 2 more',
+  })
 })
 
 test('ready: a kind that is not read any more does not count, and without an agent none does', () => {

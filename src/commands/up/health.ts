@@ -1,5 +1,6 @@
 import type { Check } from '../../adapters/http/health.ts'
 import type { Reading } from '../../adapters/jetstream/objects-observed.ts'
+import { plannedKinds } from '../../events/kinds.ts'
 import type { Serving } from '../../runtime/host.ts'
 
 /** What health is judged by. Times are monotonic, ms. */
@@ -55,12 +56,18 @@ export const readyChecks = ({ now, types, journalAt, hasAgent, readings }: Pictu
   hasAgent ? synced(readings.filter(({ state }) => state !== 'closed')) : { name: 'agent', note: 'none lives here' },
 ]
 
+/** What the planner decides on. That another kind is not read, an operator's broken CRD say, is no reason to send nobody here. */
+const needed: ReadonlySet<string> = new Set(plannedKinds.map(({ name }) => name))
+
 const synced = (open: Picture['readings']): Check => {
   if (open.length === 0) return { name: 'agent', trouble: 'it finds out what the API has' }
-  const missing = open
-    .filter(({ state }) => state !== 'streaming')
-    .map(({ kind, state, reason }) => `${kind} ${state}${state === 'stalled' && reason !== undefined ? ` (${reason})` : ''}`)
-  return { name: 'agent', trouble: several(missing) }
+  const missing = (isNeeded: boolean): string | undefined =>
+    several(
+      open
+        .filter(({ kind, state }) => state !== 'streaming' && needed.has(kind) === isNeeded)
+        .map(({ kind, state, reason }) => `${kind} ${state}${state === 'stalled' && reason !== undefined ? ` (${reason})` : ''}`),
+    )
+  return { name: 'agent', trouble: missing(true), note: missing(false) }
 }
 
 const NAMED = 5
