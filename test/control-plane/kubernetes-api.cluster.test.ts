@@ -10,11 +10,13 @@ kubernetesApiContract(
   async () => {
     plane = await controlPlaneForTest()
     const { url, token, ca } = plane
+    const { minor } = (await plane.api.get('/version')).body
     return {
       url,
       token,
       ca,
       nobodysToken: plane.tokenOf('nobody'),
+      watchLists: Number.parseInt(minor, 10) >= 34,
       // What is compacted is still in the API server's memory, until that is gone too.
       expire: async () => {
         await plane.compact()

@@ -77,6 +77,7 @@ kubernetesApiContract(
       url,
       token,
       nobodysToken: 'nobody',
+      watchLists: true,
       expire: async () => {
         faults.compact()
         faults.dropWatches()

@@ -62,7 +62,7 @@ const opening = ({ store }: World, { kind }: Target, query: URLSearchParams, vie
 const demandMatch = (query: URLSearchParams): void => {
   if (!query.has('sendInitialEvents') || query.get('resourceVersionMatch') === 'NotOlderThan') return
   const message = 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
-  throw invalid('ListOptions', 'meta.k8s.io', '', [{ reason: 'FieldValueForbidden', message, field: 'sendInitialEvents' }])
+  throw invalid('ListOptions', 'meta.k8s.io', '', [{ reason: 'FieldValueForbidden', message, field: 'resourceVersionMatch' }])
 }
 
 /** Answers a watch until its time is over, the client leaves, or a fault breaks it. @throws ApiFailure before it begins */

@@ -8,6 +8,8 @@ export type ClusterUnderTest = {
   readonly ca?: string
   /** Of somebody who may do nothing. */
   readonly nobodysToken: string
+  /** Whether a watch may begin as a list, which nothing of ours relies on: Kubernetes has it from 1.34 on. */
+  readonly watchLists: boolean
   /** Forgets the past and breaks what is open, as compaction and a restart of the API server do. */
   expire(): Promise<void>
   /** No controller works until the returned function is called. */
