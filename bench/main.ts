@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   failover: () => import('./failover.ts'),
   history: () => import('./history.ts'),
   start: () => import('./start.ts'),
+  contract: () => import('./contract.ts'),
   redaction: () => import('./redaction.ts'),
   model: () => import('./model.ts'),
   fit: () => import('./fit.ts'),
