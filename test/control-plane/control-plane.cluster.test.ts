@@ -53,6 +53,14 @@ test('control plane: what was stored is there after a restart, and nothing is le
   await expect(fetch(plane.url)).rejects.toThrow('fetch failed')
 })
 
+test('control plane: a program that ends by itself is started again, as a kubelet would', START, async () => {
+  await using plane = await controlPlaneForTest()
+  await addNodes(plane.api, 1)
+  plane.crash('kube-scheduler')
+  await plane.api.post(pods, smallPod('scheduled'))
+  await podsRunning(plane.api, 1)
+})
+
 test('control plane: a start that fails says why, and ends what it had started', START, async () => {
   const binaries = controlPlaneBinaries()
   const programs = { ...binaries.programs, 'kube-scheduler': '/bin/false' }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 
 /** One program of the control plane. */
 export type Running = {
@@ -7,6 +8,8 @@ export type Running = {
   readonly pid: number
   /** How it ended, undefined while it runs. */
   ended(): string | undefined
+  /** Settles when it ends, whoever ended it. */
+  readonly exited: Promise<void>
   /** Nothing here needs a graceful end. */
   kill(): Promise<void>
   signal(name: NodeJS.Signals): void
@@ -15,9 +18,9 @@ export type Running = {
 }
 
 // The shell becomes the program, so the pid is the program's own. The watcher beside it reads a pipe from us: when that
-// closes without a word we are dead, kill -9 too, and the program has to go.
+// closes without a word we are dead, kill -9 too, and the program has to go. The pipe is not stdin, which Node closes itself
+// when the program ends: the watcher would kill whoever has the pid then.
 const LAUNCH = `
-exec 3<&0 0</dev/null
 ( read -r word <&3 && exit 0; kill -KILL $$ ) &
 exec 3<&-
 exec "$@"
@@ -30,17 +33,19 @@ export const run = (name: string, binary: string, args: readonly string[], folde
   const child = spawn('/bin/sh', ['-c', LAUNCH, name, binary, ...args], {
     detached: true, // Ctrl-C is for us, and we end it
     env: { PATH: process.env['PATH'], HOME: folder },
-    stdio: ['pipe', log, log],
+    stdio: ['ignore', log, log, 'pipe'],
   })
   closeSync(log)
-  const { pid, stdin } = child
-  if (pid === undefined || !stdin) throw new Error(`${name}: /bin/sh can not be started`)
-  stdin.on('error', () => {}) // its reader has gone, and so has the program
+  child.on('error', () => {}) // without a pid it did not start, which is said below
+  const { pid } = child
+  const pipe = child.stdio[3] as Writable | null
+  if (pid === undefined || !pipe) throw new Error(`${name}: /bin/sh can not be started`)
+  pipe.on('error', () => {}) // its reader has gone, and so has the program
   let ended: string | undefined
   const exited = new Promise<void>((resolve) =>
     child.once('exit', (code, signal) => {
       ended = String(signal ?? code)
-      stdin.end('ended\n')
+      pipe.end('ended\n')
       resolve()
     }),
   )
@@ -48,6 +53,7 @@ export const run = (name: string, binary: string, args: readonly string[], folde
     name,
     pid,
     ended: () => ended,
+    exited,
     kill: async () => {
       if (ended === undefined) child.kill('SIGKILL')
       await exited

@@ -33,6 +33,8 @@ export type ControlPlane = {
   readonly kubectl: string
   /** Kills a program without warning and starts it again; resolves when the API server answers. */
   restart(program: Daemon): Promise<void>
+  /** SIGKILL, as if it had failed: it is started again. */
+  crash(program: Daemon): void
   /** SIGSTOP, until it is thawed. */
   freeze(program: Daemon): void
   thaw(program: Daemon): void
@@ -92,6 +94,7 @@ const begin = async (programs: Programs, api: Client, { tokens, ca }: Identity, 
   const scheduler = client({ url: `https://127.0.0.1:${ports.scheduler}`, token: tokens.admin, ca })
   await programs.ready('the scheduler was ready', () => answers(scheduler, '/readyz'))
   await scheduler.close()
+  programs.supervise()
 }
 
 const answers = async (api: Client, path: string): Promise<boolean> =>
@@ -130,6 +133,7 @@ const controlPlane = ({ url, identity, ports, programs, api, kubeconfig, kubectl
       await programs.restart(name)
       await programs.ready(`${name} was ready again`, () => answers(api, '/readyz'))
     },
+    crash: (name) => programs.signal(name, 'SIGKILL'),
     freeze: (name) => programs.signal(name, 'SIGSTOP'),
     thaw: (name) => programs.signal(name, 'SIGCONT'),
     compact: () => compact(api, ports),
