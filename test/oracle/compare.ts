@@ -1,5 +1,6 @@
-import { filter, nowhere, rules } from '../../src/actors/evictor/fit.ts'
-import type { Model, NodeEntry, PodEntry } from '../../src/actors/evictor/model.ts'
+import { receiving } from '../../src/actors/evictor/fit/receiving.ts'
+import { filter, nowhere, rules, search } from '../../src/actors/evictor/fit.ts'
+import type { Model, ModelOptions, NodeEntry, PodEntry } from '../../src/actors/evictor/model.ts'
 import { readSnapshot } from '../../src/commands/snapshot.ts'
 import type { FilterAnswer, Oracle } from './oracle.ts'
 
@@ -33,18 +34,22 @@ const add = (counts: Map<string, number>, name: string): void => {
   counts.set(name, (counts.get(name) ?? 0) + 1)
 }
 
-/** Asks every one of the pods about every one of the nodes, and compares all plugins one by one. */
-export const compare = async (
-  oracle: Oracle,
-  snapshot: string,
-  pods: readonly string[],
-  nodes: readonly string[],
-): Promise<Comparison> => {
+/** A snapshot's file, and what is asked about it: every one of the pods on every one of the nodes. */
+type Subject = {
+  readonly snapshot: string
+  readonly pods: readonly string[]
+  readonly nodes: readonly string[]
+  /** What the scheduler's configuration says and no object does. */
+  readonly options: ModelOptions
+}
+
+/** Asks kube-scheduler and our rules, and compares all plugins one by one. */
+export const compare = async (oracle: Oracle, { snapshot, pods, nodes, options }: Subject): Promise<Comparison> => {
   const answers = await oracle.filter(
     snapshot,
     pods.map((pod) => ({ pod, nodes })),
   )
-  const { model } = readSnapshot(snapshot)
+  const { model } = readSnapshot(snapshot, options)
   const tally: Tally = { only: new Map(), undecided: new Map(), differences: [], wrong: [], questions: 0, fitting: 0 }
   for (const answer of answers) compareAnswer(model, answer, tally)
   return tally
@@ -72,6 +77,7 @@ const compareAnswer = (model: Model, answer: FilterAnswer, tally: Tally): void =
   const ours = rulesOf(model, pod)
   const nobody = nowhere(model, pod.shape)
   const whole = filter(model, pod.shape)
+  const found = search(model, pod.shape)
   for (const { node: name, refusals } of answer.nodes) {
     const node = demand(model.nodes.get(name), name)
     const theirs = new Map(refusals.map(({ plugin, reasons }) => [plugin, reasons]))
@@ -92,6 +98,10 @@ const compareAnswer = (model: Model, answer: FilterAnswer, tally: Tally): void =
     if (refused?.code === UNDECIDED) add(tally.undecided, refused.rule)
     else if ((refused === undefined) !== (theirs.size === 0))
       tally.wrong.push({ ...at, plugin: WHOLE, ours: refused?.message, theirs: refusals.flatMap(({ reasons }) => reasons) })
+    // How planners ask: the same answer, and no to nodes that take no pods.
+    const takes = found?.quick(node) === true && found.rest?.(node) === undefined
+    if (takes !== (refused === undefined && receiving(node) === undefined))
+      tally.wrong.push({ ...at, plugin: 'search', ours: takes ? undefined : 'search refuses', theirs: [refused?.message ?? ''] })
   }
   model.rollback(mark)
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rules } from '../../src/actors/evictor/fit.ts'
+import type { ModelOptions } from '../../src/actors/evictor/model.ts'
 import { randomCluster } from './clusters/cluster.ts'
 import { type Comparison, compare, type Difference } from './compare.ts'
 import type { Oracle } from './oracle.ts'
@@ -17,8 +18,11 @@ export type Asked = Omit<Comparison, 'differences' | 'wrong'> & {
   readonly wrong: readonly Found[]
 }
 
-/** Asks our rules and kube-scheduler about the random clusters of these seeds, 1,440 questions each. */
-export const askAll = async (oracle: Oracle, seeds: readonly number[]): Promise<Asked> => {
+/**
+ * Asks our rules and kube-scheduler about the random clusters of these seeds, 1,440 questions each.
+ * @param options what the oracle's configuration says too
+ */
+export const askAll = async (oracle: Oracle, seeds: readonly number[], options: ModelOptions = {}): Promise<Asked> => {
   const folder = await mkdtemp(join(tmpdir(), 'quartermaster-oracle-'))
   const file = join(folder, 'cluster.json')
   const answers: (Comparison & { readonly seed: number })[] = []
@@ -26,7 +30,7 @@ export const askAll = async (oracle: Oracle, seeds: readonly number[]): Promise<
     for (const seed of seeds) {
       const { list, asked, nodes } = randomCluster(seed, SIZE)
       await writeFile(file, JSON.stringify(list))
-      answers.push({ seed, ...(await compare(oracle, file, asked, nodes)) })
+      answers.push({ seed, ...(await compare(oracle, { snapshot: file, pods: asked, nodes, options })) })
     }
   } finally {
     await rm(folder, { recursive: true })

@@ -2,6 +2,7 @@ import type { Chance } from '../chance.ts'
 import { claimsDevices } from './devices.ts'
 import { merged, required, selector, term } from './neighbours.ts'
 import { TAINT_KEYS, TAINT_VALUES } from './nodes.ts'
+import { ownedBy } from './owners.ts'
 import { ADDRESSES, EXCLUSIVE, PORTS, PROTOCOLS } from './residents.ts'
 import {
   APPS,
@@ -265,6 +266,7 @@ export const asked = (
     others,
     pod: pod(who.namespace, who.name, isPending ? undefined : lots.pick(nodes), {
       ...draft,
+      metadata: ownedBy(lots, who.namespace, draft.labels?.['app'] ?? 'quiet'),
       labels: { app: 'quiet', ...draft.labels },
       spec: { ...usual, ...draft.spec },
     }),

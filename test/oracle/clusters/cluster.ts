@@ -1,6 +1,7 @@
 import { type Chance, chance } from '../chance.ts'
 import { asked, themes } from './asked.ts'
 import { nodes } from './nodes.ts'
+import { owners } from './owners.ts'
 import { residents } from './residents.ts'
 import { type KubernetesItem, namespaces } from './things.ts'
 import { classes } from './volumes.ts'
@@ -27,6 +28,7 @@ export const randomCluster = (seed: number, size: Size): RandomCluster => {
   const items = [
     ...namespaces,
     ...classes,
+    ...owners,
     ...hosts.flatMap(({ csiNode, ...node }) => [node, csiNode]),
     ...inhabitants,
     ...questions.flatMap(({ pod, others }) => [...others, pod]),

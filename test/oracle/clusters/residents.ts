@@ -1,5 +1,6 @@
 import type { Chance } from '../chance.ts'
 import { required, term } from './neighbours.ts'
+import { ownedBy } from './owners.ts'
 import {
   APPS,
   BEGAN,
@@ -80,6 +81,7 @@ const resident = (lots: Chance, name: string, node: string): readonly Kubernetes
     labels,
     status: resized(lots),
     ...rest,
+    metadata: { ...ownedBy(lots, namespace, labels.app), ...rest.metadata },
     spec: {
       containers: [container('main', resources(lots), ports(lots))],
       volumes: usesClaim(...claims, ...shared),
