@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   redaction: () => import('./redaction.ts'),
   model: () => import('./model.ts'),
   fit: () => import('./fit.ts'),
+  plans: () => import('./plans.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })

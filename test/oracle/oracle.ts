@@ -12,17 +12,22 @@ export type FilterAnswer = {
 
 export type Step =
   | { readonly cordon: readonly string[] }
-  | { readonly move: { readonly namespace: string; readonly name: string } }
+  /** The pod is evicted; its replacement goes where the scheduler has it, or `to` a node, if the Filters let it. */
+  | { readonly move: { readonly namespace: string; readonly name: string }; readonly to?: string }
+type Unplaced = {
+  readonly namespace: string
+  readonly name: string
+  readonly reason: string
+  /** Whom kube-scheduler would delete to make room for it. */
+  readonly preempts: readonly string[]
+}
 export type PlaceQuestion = { readonly seed: number; readonly randomTies: boolean; readonly steps: readonly Step[] }
 export type PlaceAnswer = {
   readonly seed: number
   readonly placed: readonly { readonly namespace: string; readonly name: string; readonly node: string }[]
-  readonly pending: readonly {
-    readonly namespace: string
-    readonly name: string
-    readonly reason: string
-    readonly preempts: readonly string[]
-  }[]
+  readonly pending: readonly Unplaced[]
+  /** Those that may not go where they were told to. */
+  readonly refused: readonly Unplaced[]
 }
 
 export type Oracle = {

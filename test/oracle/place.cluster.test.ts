@@ -119,6 +119,15 @@ test('place: who waits is tried again when others have moved', async () => {
   expect(landings(after)).toEqual({ web: 'middle', rival: 'far' })
 })
 
+test('place: where a Filter lets it a pod goes to the node that it is told to, and else nowhere', async () => {
+  const snapshot = snapshotOf(...emptier, resident('big', 'source', '3'))
+  const to = (name: string): Step => ({ ...move(name), to: 'fuller' })
+  const answer = await placed(snapshot, [cordon('source'), to('big'), to('web')])
+  expect(answer.refused.map(({ name, reason }) => [name, reason])).toEqual([['big', 'Insufficient cpu']])
+  expect(answer.pending).toEqual([])
+  expect(landings(answer)).toEqual({ web: 'fuller' })
+})
+
 test('place: a seed gives the same landings again, and another one other landings among equals', async () => {
   const equal = Array.from({ length: 12 }, (_, index) => node(`equal-${index}`))
   const snapshot = snapshotOf(node('source'), ...equal, resident('web', 'source', '1'))

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"math/rand"
 	"slices"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
@@ -28,6 +30,8 @@ type step struct {
 	Cordon []string `json:"cordon"`
 	// A pod that is evicted; its replacement is scheduled at once.
 	Move *podName `json:"move"`
+	// The node where the replacement is put if the Filters let it, instead of where the scheduler would have it.
+	To string `json:"to"`
 }
 type placeQuestion struct {
 	// Of the nodes' order, and of what is drawn by lot.
@@ -50,6 +54,8 @@ type placeAnswer struct {
 	Seed    int64       `json:"seed"`
 	Placed  []placement `json:"placed"`
 	Pending []stranded  `json:"pending"`
+	// Those that the Filters keep off the node that was said. They are nowhere afterwards.
+	Refused []stranded `json:"refused"`
 }
 
 // place runs steps as a drain would, each time over the cluster as it was given, and answers where the real algorithm
@@ -88,6 +94,7 @@ type placing struct {
 	// Those that moved, in order; each once.
 	moved   []podName
 	pending []waiting
+	refused []waiting
 }
 type waiting struct {
 	pod      *v1.Pod
@@ -106,7 +113,7 @@ func (p *placing) run(ctx context.Context, steps []step) error {
 
 func (p *placing) step(ctx context.Context, step step) error {
 	if step.Move != nil {
-		return p.move(ctx, *step.Move)
+		return p.move(ctx, *step.Move, step.To)
 	}
 	if err := p.retry(ctx); err != nil {
 		return err
@@ -135,7 +142,7 @@ func (p *placing) cordon(ctx context.Context, name string) error {
 	return nil
 }
 
-func (p *placing) move(ctx context.Context, name podName) error {
+func (p *placing) move(ctx context.Context, name podName, to string) error {
 	pod := p.pods[name.key()]
 	if pod == nil || pod.Spec.NodeName == "" {
 		return fmt.Errorf("there is no pod %s on a node", name.key())
@@ -146,7 +153,33 @@ func (p *placing) move(ctx context.Context, name podName) error {
 	if !slices.Contains(p.moved, name) {
 		p.moved = append(p.moved, name)
 	}
-	return p.schedule(ctx, replacement(pod))
+	next := replacement(pod)
+	p.pods[name.key()] = next
+	if to != "" {
+		return p.put(ctx, next, to)
+	}
+	return p.schedule(ctx, next)
+}
+
+// put places the pod where it is told to.
+func (p *placing) put(ctx context.Context, pod *v1.Pod, to string) error {
+	if err := p.update(ctx); err != nil {
+		return err
+	}
+	node, err := p.view.Get(to)
+	if err != nil {
+		return err
+	}
+	cycle := begin(ctx, p.standard, pod)
+	reasons, err := cycle.refuses(ctx, node)
+	if err != nil {
+		return err
+	}
+	if reasons != nil {
+		p.refused = append(p.refused, waiting{pod: pod, reason: strings.Join(reasons, "; ")})
+		return nil
+	}
+	return p.bind(ctx, cycle.state, pod, to)
 }
 
 // retry tries those that wait, in the order of the scheduler's queue.
@@ -174,7 +207,6 @@ func priority(pod *v1.Pod) int32 {
 
 // schedule is one scheduling cycle, and the binding at once.
 func (p *placing) schedule(ctx context.Context, pod *v1.Pod) error {
-	p.pods[pod.Namespace+"/"+pod.Name] = pod
 	for _, plugin := range p.standard.PreEnqueuePlugins() {
 		if status := plugin.PreEnqueue(ctx, pod); !status.IsSuccess() {
 			p.pending = append(p.pending, waiting{pod: pod, reason: status.Message()})
@@ -194,10 +226,14 @@ func (p *placing) schedule(ctx context.Context, pod *v1.Pod) error {
 	if err != nil {
 		return p.strand(ctx, state, pod, err)
 	}
+	return p.bind(ctx, state, pod, result.SuggestedHost)
+}
+
+func (p *placing) bind(ctx context.Context, state fwk.CycleState, pod *v1.Pod, node string) error {
 	placed := pod.DeepCopy()
-	placed.Spec.NodeName = result.SuggestedHost
-	if status := p.standard.RunReservePluginsReserve(ctx, state, placed, result.SuggestedHost); !status.IsSuccess() {
-		return fmt.Errorf("reserve %s/%s on %s: %w", pod.Namespace, pod.Name, result.SuggestedHost, status.AsError())
+	placed.Spec.NodeName = node
+	if status := p.standard.RunReservePluginsReserve(ctx, state, placed, node); !status.IsSuccess() {
+		return fmt.Errorf("reserve %s/%s on %s: %w", pod.Namespace, pod.Name, node, status.AsError())
 	}
 	p.pods[pod.Namespace+"/"+pod.Name] = placed
 	return p.Cache.AddPod(klog.FromContext(ctx), placed)
@@ -220,15 +256,20 @@ func (p *placing) strand(ctx context.Context, state *framework.CycleState, pod *
 }
 
 func (p *placing) answer(question placeQuestion) placeAnswer {
-	answer := placeAnswer{Seed: question.Seed, Placed: []placement{}, Pending: []stranded{}}
+	answer := placeAnswer{Seed: question.Seed, Placed: []placement{}, Pending: told(p.pending), Refused: told(p.refused)}
 	for _, name := range p.moved {
 		if pod := p.pods[name.key()]; pod.Spec.NodeName != "" {
 			answer.Placed = append(answer.Placed, placement{name, pod.Spec.NodeName})
 		}
 	}
-	for _, each := range p.pending {
-		preempts := append([]string{}, each.preempts...)
-		answer.Pending = append(answer.Pending, stranded{podName{each.pod.Namespace, each.pod.Name}, each.reason, preempts})
-	}
 	return answer
+}
+
+func told(all []waiting) []stranded {
+	list := []stranded{}
+	for _, each := range all {
+		name := podName{each.pod.Namespace, each.pod.Name}
+		list = append(list, stranded{name, each.reason, append([]string{}, each.preempts...)})
+	}
+	return list
 }
