@@ -18,10 +18,10 @@ export type Running = {
 }
 
 // The shell becomes the program, so the pid is the program's own. The watcher beside it reads a pipe from us: when that
-// closes without a word we are dead, kill -9 too, and the program has to go. The pipe is not stdin, which Node closes itself
+// closes without a word we are dead, kill -9 too, and the program has to go, and then its folder. The pipe is not stdin, which Node closes itself
 // when the program ends: the watcher would kill whoever has the pid then.
 const LAUNCH = `
-( read -r word <&3 && exit 0; kill -KILL $$ ) &
+( read -r word <&3 && exit 0; kill -KILL $$; sleep 1; rm -rf "$CONTROL_PLANE" ) &
 exec 3<&-
 exec "$@"
 `
@@ -32,7 +32,7 @@ export const run = (name: string, binary: string, args: readonly string[], folde
   const log = openSync(file, 'a', 0o600)
   const child = spawn('/bin/sh', ['-c', LAUNCH, name, binary, ...args], {
     detached: true, // Ctrl-C is for us, and we end it
-    env: { PATH: process.env['PATH'], HOME: folder },
+    env: { PATH: process.env['PATH'], HOME: folder, CONTROL_PLANE: folder },
     stdio: ['ignore', log, log, 'pipe'],
   })
   closeSync(log)
