@@ -25,12 +25,17 @@ export type Comparison = { readonly differences: readonly string[]; readonly cou
 const MOST = 5
 
 /**
- * Holds OBJECTS to the API, which is read in whole lists as kubectl does: for every kind of the catalogue the same objects
+ * Holds OBJECTS to the API, which is read in whole lists as kubectl does: for each of the kinds the same objects
  * in the same versions with the same contents, and a meta record with their count and hash.
  */
-export const compared = async (api: Client, nc: NatsConnection, cluster: string): Promise<Comparison> => {
+export const compared = async (
+  api: Client,
+  nc: NatsConnection,
+  cluster: string,
+  kinds: readonly Kind[] = catalogue(),
+): Promise<Comparison> => {
   const lists: { readonly kind: Kind; readonly found: Found | undefined }[] = []
-  for (const kind of catalogue()) lists.push({ kind, found: await listOf(api, kind) })
+  for (const kind of kinds) lists.push({ kind, found: await listOf(api, kind) })
   const held = await heldOf(nc, `qm.${cluster}.obj.>`, `qm.${cluster}.meta.>`)
   const pairs = lists.map(({ kind, found }) => pairOf(cluster, kind, found, held))
   return {

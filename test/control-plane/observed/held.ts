@@ -9,7 +9,8 @@ const DELETED = 'Qm-Deleted'
 export const heldOf = async (nc: NatsConnection, ...filterSubjects: string[]): Promise<ReadonlyMap<string, Held>> => {
   const held = new Map<string, Held>()
   const jsm = await nc.jetstreamManager()
-  if ((await jsm.streams.info('OBJECTS')).state.messages === 0) return held
+  const infos = await Promise.all(filterSubjects.map((filter) => jsm.streams.info('OBJECTS', { subjects_filter: filter })))
+  if (infos.every(({ state }) => Object.keys(state.subjects ?? {}).length === 0)) return held
   const consumer = await nc.jetstream().consumers.get('OBJECTS', { filterSubjects })
   const messages = await consumer.consume({ max_messages: 5_000 })
   for await (const { subject, seq, data, headers, info } of messages) {

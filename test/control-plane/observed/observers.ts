@@ -9,7 +9,7 @@ import { families } from '../../scrape.ts'
 import type { ControlPlane } from '../start.ts'
 
 /** `up --kubeconfig` as a process. */
-type Observer = Process & {
+export type Observer = Process & {
   /** Whether it hosts the actors, and does not only wait for them. */
   readonly hosts: () => boolean
   /** Of a metric of its own, over all its series. @throws Error when it has none of that name */
