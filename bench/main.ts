@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   model: () => import('./model.ts'),
   fit: () => import('./fit.ts'),
   plans: () => import('./plans.ts'),
+  real: () => import('./real.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })
