@@ -48,8 +48,11 @@ export type Change =
 
 /** What a reflector tells its listener, in order. A listener that answers slowly slows the reflector down. */
 export type ReflectorListener = {
-  /** A list begins: what is not listed until `listed` no longer exists. Called again after a 410. */
-  listing(): void | Promise<void>
+  /**
+   * A list begins: what is not listed until `listed` no longer exists. Called again after a 410.
+   * @param isOtherHistory the API's versions have gone back (a restored backup): one that is known may mean something else now
+   */
+  listing(isOtherHistory?: boolean): void | Promise<void>
   page(objects: readonly KubernetesObject[]): void | Promise<void>
   /** The list is complete at this resourceVersion. */
   listed(resourceVersion: string): void | Promise<void>
@@ -60,9 +63,12 @@ export type ReflectorListener = {
   stalled(reason: string): void | Promise<void>
   /** After a stall: connected again. */
   recovered(): void | Promise<void>
-  /** An object or line that makes no sense was left out; the stream goes on without it. */
-  malformed(description: string): void | Promise<void>
+  /** An object that makes no sense is left out, if it could be told which: an older version in its place would be a lie. */
+  malformed(description: string, at?: ObjectName): void | Promise<void>
 }
+
+/** Where an object of a kind stands. */
+export type ObjectName = { readonly namespace: string | undefined; readonly name: string }
 
 /** A kind, and the version of its group at which it is read. */
 export type Served = { readonly kind: Kind; readonly version: string }
@@ -155,6 +161,8 @@ export type KindMeta = {
   readonly count: number
   /** Order-free hash over (uid, resourceVersion) of the kind's live objects. */
   readonly hash: string
+  /** Objects of the cluster that no record could be made of. Their room would look free: nothing is planned meanwhile. */
+  readonly leftOut?: number | undefined
 }
 
 /** Thinks about packing, off the actors' thread, on a model that follows OBJECTS. */
@@ -198,6 +206,12 @@ export class Refused extends Error {
 /** The world did not answer, or is overloaded: wait and try again. */
 export class Unavailable extends Error {
   override name = 'Unavailable'
+  /** Not to be asked sooner: the server's wish, ms, if it has one. */
+  readonly retryAfterMs: number | undefined
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {}) {
+    super(message, options)
+    this.retryAfterMs = options.retryAfterMs
+  }
 }
 
 /** Another writer has taken over what this one wrote: stop, and overwrite nothing. */

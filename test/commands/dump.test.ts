@@ -14,7 +14,7 @@ import { runPlan } from '../../src/commands/plan.ts'
 import { UserError } from '../../src/commands/session.ts'
 import { beginOpenb } from '../../src/simulator/openb/world.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
-import { json, list, pod, scriptedApi, status } from '../adapters/kubernetes/scripted-api.ts'
+import { json, list, listKindAt, pod, scriptedApi, status } from '../adapters/kubernetes/scripted-api.ts'
 import { command } from '../command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'quartermaster-dump-'))
@@ -94,7 +94,7 @@ const api = (more: Scripted = {}) => {
   }
   return scriptedApi(({ at }, response) => {
     const [code, body] = answers[at.pathname] ?? [404, status(404, 'not found')]
-    json(response, code, body)
+    json(response, code, code === 200 ? { ...(body as object), kind: listKindAt(at.pathname) } : body)
   })
 }
 
@@ -154,7 +154,7 @@ test('dump: a list that outlives the memory of the server begins anew, and nothi
   let expired = false
   await using given = await scriptedApi(({ at }, response) => {
     const next = at.searchParams.get('continue')
-    if (at.pathname === '/api/v1/nodes') return json(response, 200, list('1', [node]))
+    if (at.pathname === '/api/v1/nodes') return json(response, 200, list('1', [node], '', 'Node'))
     if (at.pathname !== '/api/v1/pods') return json(response, 404, status(404))
     if (next === null) return json(response, 200, list('1', [pod('a', '1')], 'more'))
     if (expired) return json(response, 200, list('1', [pod('b', '1')]))

@@ -1,17 +1,25 @@
 import type { Kind } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
+import type { ObjectName } from '../../ports.ts'
 import type { News, ObjectsWriter } from './objects-writer.ts'
 
 /** What one kind is to hold in OBJECTS; every change becomes a write, and what is there already does not. */
 export type Contents = {
-  /** From here on a list: what is not told by `keep` until `listed` is no more. */
-  listing(): void
+  /**
+   * From here on a list: what is not told by `keep` until `listed` is no more.
+   * @param isOtherHistory what is held is written anew: the same version may mean something else now
+   */
+  listing(isOtherHistory?: boolean): void
   /** @param held subjects with a record: those that nobody here wrote are a zombie's last words, and buried */
   listed(held: readonly string[]): void
   /** @returns false if the object is too large for a record: it is then left out */
   keep(object: KubernetesObject, news?: News): boolean
   remove(object: KubernetesObject, news?: News): void
+  /** Of an object that could not be read nothing is held. @param at undefined: not even which it is could be read */
+  leaveOut(at: ObjectName | undefined): void
+  /** How many objects of the cluster are left out, as far as is known since the last list began. */
+  leftOut(): number
   /** Whether a newer version than this is held: after a resume the watch repeats what was stored after the watermark. */
   isStale(object: KubernetesObject): boolean
 }
@@ -24,23 +32,29 @@ const TOMBSTONE = { uid: undefined, resourceVersion: '', payload: new Uint8Array
 export const kindContents = (
   cluster: string,
   kind: Kind,
-  writer: Pick<ObjectsWriter, 'put' | 'wanted'>,
-  subjectsHeld: () => Iterable<string>,
+  writer: Pick<ObjectsWriter, 'put' | 'wanted' | 'subjects'>,
   isOfNow: boolean,
 ): Contents => {
   /** Records of another version or form: one resourceVersion then stands for something else. */
-  const outdated = new Set(isOfNow ? [] : subjectsHeld())
+  const outdated = new Set(isOfNow ? [] : writer.subjects())
   let unlisted = new Set<string>()
   const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
     subjects(cluster).object(kind, namespace, name)
   const isLive = (subject: string): boolean => writer.wanted(subject)?.uid !== undefined
+  const leftOut = new Set<string>()
   const bury = (subject: string, news?: News): void => {
     if (isLive(subject)) writer.put(subject, { ...TOMBSTONE, news })
   }
+  const leaveOut = (subject: string): void => {
+    leftOut.add(subject)
+    bury(subject) // an old version in its place would be a lie
+  }
 
   return {
-    listing: () => {
-      unlisted = new Set([...subjectsHeld()].filter(isLive))
+    listing: (isOtherHistory = false) => {
+      if (isOtherHistory) for (const subject of writer.subjects()) outdated.add(subject)
+      unlisted = new Set([...writer.subjects()].filter(isLive))
+      leftOut.clear()
     },
     listed: (held) => {
       for (const subject of unlisted) bury(subject)
@@ -51,14 +65,23 @@ export const kindContents = (
       const { uid, resourceVersion } = object.metadata
       const subject = subjectOf(object)
       unlisted.delete(subject)
+      leftOut.delete(subject)
       const held = writer.wanted(subject)
       if (held?.uid === uid && held.resourceVersion === resourceVersion && !outdated.delete(subject)) return true
       const payload = Buffer.from(JSON.stringify(object))
       if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload, news })
-      else bury(subject, news) // an old version in its place would be a lie
+      else leaveOut(subject)
       return payload.length <= RECORD_BYTES
     },
-    remove: (object, news) => bury(subjectOf(object), news),
+    remove: (object, news) => {
+      leftOut.delete(subjectOf(object))
+      bury(subjectOf(object), news)
+    },
+    leaveOut: (at) => {
+      if (at) leaveOut(subjects(cluster).object(kind, at.namespace, at.name))
+      else leftOut.add('')
+    },
+    leftOut: () => leftOut.size,
     isStale: (object) => isBefore(object.metadata.resourceVersion, writer.wanted(subjectOf(object))?.resourceVersion ?? ''),
   }
 }

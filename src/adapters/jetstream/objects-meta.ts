@@ -3,11 +3,11 @@ import type { Fenced } from './fenced.ts'
 import type { ObjectsSum } from './objects-sum.ts'
 import type { ObjectsWriter } from './objects-writer.ts'
 
-export type Place = Pick<KindMeta, 'state' | 'reason' | 'version' | 'form' | 'resourceVersion' | 'observedAt'>
+export type Place = Pick<KindMeta, 'state' | 'reason' | 'version' | 'form' | 'resourceVersion' | 'observedAt' | 'leftOut'>
 
 export type MetaWriter = {
   now(): KindMeta
-  /** Where the reading stands now; a change of state is written at once. */
+  /** Where the reading stands now; a change of state, or whether something is left out, is written at once. */
   advance(next: Partial<Place>): void
   /** Comes back when a meta record that is not older than this call is stored, or the store is lost. */
   ask(): Promise<void>
@@ -55,9 +55,9 @@ export const metaWriter = (
   return {
     now,
     advance: (next) => {
-      const changes = next.state !== undefined && next.state !== place.state
+      const before = place
       place = { ...place, ...next }
-      if (changes) void ask()
+      if (place.state !== before.state || (place.leftOut === undefined) !== (before.leftOut === undefined)) void ask()
     },
     ask,
   }

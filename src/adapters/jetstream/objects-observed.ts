@@ -97,11 +97,11 @@ const observed = (
 
   return {
     ...store,
-    listing: () => {
+    listing: (isOtherHistory) => {
       listingAt = monotonic()
       reading.lists += 1
       heard('listing')
-      return store.listing()
+      return store.listing(isOtherHistory)
     },
     page: (objects) => {
       heard()
@@ -132,9 +132,9 @@ const observed = (
       heard('streaming')
       return held(store.recovered())
     },
-    malformed: (description) => {
+    malformed: (description, at) => {
       heard()
-      return held(store.malformed(description))
+      return held(store.malformed(description, at))
     },
     flush: async () => {
       await held(store.flush())

@@ -19,6 +19,7 @@ const Meta = z.object({
   observedAt: z.number(),
   count: z.number(),
   hash: z.string(),
+  leftOut: z.number().optional(),
 })
 
 /** The meta record in a message, or undefined if it is none. */

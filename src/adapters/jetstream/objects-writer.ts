@@ -28,6 +28,8 @@ export type ObjectsWriter = {
   /** Comes back when everything put before is stored and nothing is in flight; writes nothing more until `resume`. */
   settle(): Promise<void>
   resume(): void
+  /** Every subject that holds a record or will. */
+  subjects(): Iterable<string>
   /** How many subjects wait to be written. */
   waiting(): number
   /** Comes back at once while fewer than this many subjects wait. */
@@ -101,6 +103,7 @@ export const objectsWriter = (
       if (target === queue) pump()
     },
     wanted: (subject) => later.get(subject) ?? queue.get(subject) ?? inFlight.get(subject) ?? slots.get(subject),
+    subjects: () => new Set([...slots.keys(), ...inFlight.keys(), ...queue.keys(), ...later.keys()]),
     settle: () => {
       settling = true
       return when(() => queue.size === 0 && inFlight.size === 0)

@@ -112,7 +112,7 @@ const kindStore = (given: Storing, found: Found): KindStore => {
   const lost = new AbortController()
   const ended = new AbortController()
   const { writer, meta, tombstones, fence } = storing(given, found, ended.signal, (error) => fail(error), now)
-  const contents = kindContents(cluster, kind, writer, () => found.slots.keys(), isOfNow(found, version))
+  const contents = kindContents(cluster, kind, writer, isOfNow(found, version))
   const watermark = resumable(found, version) || undefined
   let malformed = 0
 
@@ -135,7 +135,8 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     lost.signal.throwIfAborted()
     meta.advance(next)
   }
-  const heard = (next: Partial<Place>): void => advance({ observedAt: now(), reason: undefined, ...next })
+  const heard = (next: Partial<Place>): void =>
+    advance({ observedAt: now(), reason: undefined, leftOut: contents.leftOut() || undefined, ...next })
 
   return {
     watermark,
@@ -149,8 +150,8 @@ const kindStore = (given: Storing, found: Found): KindStore => {
       ended.signal.throwIfAborted()
     },
     close,
-    listing: () => {
-      contents.listing()
+    listing: (isOtherHistory) => {
+      contents.listing(isOtherHistory)
       // Without a watermark a crash in the middle of the list begins with a list again.
       advance({ state: 'listing', resourceVersion: '' })
     },
@@ -184,8 +185,9 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     },
     stalled: () => advance({ state: 'stalled' }),
     recovered: () => heard({ state: 'streaming' }),
-    malformed: () => {
+    malformed: (_, at) => {
       malformed += 1
+      contents.leaveOut(at)
       heard({})
     },
   }

@@ -1,9 +1,9 @@
-import { isDeepStrictEqual, promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
-import { Agent, type Dispatcher, request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { Unavailable } from '../../ports.ts'
-import type { Access, Credentials } from './access.ts'
+import type { Access } from './access.ts'
+import { textIn } from './answers.ts'
 import { failureOf } from './failure.ts'
+import { openSessions, type Session } from './sessions.ts'
 
 type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -28,64 +28,47 @@ export type KubernetesClient = {
 }
 
 const TIMEOUT_MS = 10_000
-/** Kubernetes' tokens live ten minutes at least: this is often enough, and a 401 renews at once. */
-const CREDENTIALS_MS = 30_000
-/** An answer is never so large with pages of 500; what is larger is an attack or another server. */
-const ANSWER_BYTES = 512 * 2 ** 20
-/** What an answer says of its own size is believed within these. */
-const LEAST_CHUNK_BYTES = 16 * 2 ** 10
-const MOST_CHUNK_BYTES = 16 * 2 ** 20
-const unzip = promisify(gunzip)
-
-type Session = { readonly agent: Agent; readonly credentials: Credentials; readonly until: number }
 
 /** Hears of every answer: of the head alone where the body has no end. No code: there was none. */
 export type OnAnswer = (verb: Verb, code: number | undefined, ms: number) => void
 /** Kubernetes' own word for what is asked; a GET with a query is a list. */
 type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
 
-export const kubernetesClient = (access: Access, onAnswer?: OnAnswer): KubernetesClient => {
+/** @param longestMs how long an answer is waited for at most */
+export const kubernetesClient = (access: Access, onAnswer?: OnAnswer, longestMs = TIMEOUT_MS): KubernetesClient => {
   const server = access.server.replace(/\/+$/, '')
-  let session: Promise<Session> | undefined
-  const opened = new Set<Agent>()
+  const sessions = openSessions(access)
 
-  const connected = async (renew: boolean): Promise<Session> => {
-    const previous = await session?.catch(() => undefined) // the one who asked for it has been told
-    if (previous && !renew && performance.now() < previous.until) return previous
-    const credentials = await access.credentials()
-    return { agent: agentFor(credentials, previous), credentials, until: performance.now() + CREDENTIALS_MS }
-  }
-  // A new certificate needs new connections; the old ones end when their last answer does.
-  const agentFor = (credentials: Credentials, previous: Session | undefined): Agent => {
-    if (previous && isDeepStrictEqual(tlsOf(previous.credentials), tlsOf(credentials))) return previous.agent
-    const agent = new Agent({ ...AGENT, connect: { ...CONNECT, ...tlsOf(credentials) } })
-    opened.add(agent)
-    if (previous) void previous.agent.close().finally(() => opened.delete(previous.agent))
-    return agent
-  }
+  const sendWith = (
+    { agent, credentials }: Session,
+    method: string,
+    path: string,
+    call: Call,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> =>
+    told(onAnswer, verbOf(method, call), () =>
+      request(server + path, {
+        dispatcher: agent,
+        method: method as Dispatcher.HttpMethod,
+        headers: { ...headersOf(call), ...credentials.headers },
+        query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        signal,
+      }),
+    )
 
   const send = async (method: string, path: string, call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
-    for (const renew of [false, true]) {
-      session = connected(renew)
-      const { agent, credentials } = await session
-      const answer = await told(onAnswer, verbOf(method, call), () =>
-        request(server + path, {
-          dispatcher: agent,
-          method: method as Dispatcher.HttpMethod,
-          headers: { ...headersOf(call), ...credentials.headers },
-          query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
-          body: call.body === undefined ? null : JSON.stringify(call.body),
-          signal,
-        }),
-      )
-      if (answer.statusCode !== 401 || renew) return answer
-      await answer.body.dump()
-    }
-    throw new Error('unreachable: the second try returns')
+    const session = await before(sessions.session(), signal)
+    const answer = await sendWith(session, method, path, call, signal)
+    if (answer.statusCode !== 401) return answer
+    const newer = await before(sessions.session(session), signal)
+    if (newer === session) return answer
+    await answer.body.dump()
+    return sendWith(newer, method, path, call, signal)
   }
 
   const whole = (method: string, path: string, call: Call): Promise<Buffer> => {
-    const signal = limited(call.signal, Math.min(call.timeoutMs ?? TIMEOUT_MS, TIMEOUT_MS))
+    const signal = limited(call.signal, Math.min(call.timeoutMs ?? longestMs, longestMs))
     return named(method, path, call.signal, async () => bytesOf(method, path, await send(method, path, call, signal)))
   }
 
@@ -94,23 +77,31 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer): Kubernete
     bytes: (path, call = {}) => whole('GET', path, call),
     open: async (path, call = {}) => {
       const head = new AbortController()
-      const timer = setTimeout(() => head.abort(new Unavailable(`GET ${path}: no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
+      const timer = setTimeout(() => head.abort(new Unavailable(`GET ${path}: no answer within ${longestMs} ms`)), longestMs)
       const signal = call.signal ? AbortSignal.any([call.signal, head.signal]) : head.signal
       try {
         return await named('GET', path, call.signal, async () => {
           const answer = await send('GET', path, { query: call.query ?? {} }, signal)
-          if (answer.statusCode !== 200) await bytesOf('GET', path, answer)
-          return answer.body
+          if (answer.statusCode === 200) return answer.body
+          await bytesOf('GET', path, answer)
+          throw new Unavailable(`GET ${path}: an answer with code ${answer.statusCode} is no stream`)
         })
       } finally {
         clearTimeout(timer)
       }
     },
-    close: async () => {
-      await Promise.all([...opened].map((agent) => agent.destroy()))
-    },
+    close: sessions.close,
   }
 }
+
+/** What a promise comes to, unless the signal aborts first: what asks for credentials knows no signal. */
+const before = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 
 const told = async (
   onAnswer: OnAnswer | undefined,
@@ -132,14 +123,6 @@ const verbs: Readonly<Record<string, Verb>> = { POST: 'create', PUT: 'update', P
 const verbOf = (method: string, { query }: Call): Verb =>
   verbs[method] ?? (query?.['watch'] === true ? 'watch' : query === undefined ? 'get' : 'list')
 
-// HTTP/1.1: a watch on a dead connection then ends alone, while one dead HTTP/2 session takes every request with it. The
-// kernel asks an idle peer after five seconds, so that an open watch means a living peer. Each of some 50 kinds holds a
-// connection for its watch; they are opened as they are needed.
-const AGENT = { allowH2: false, connections: 128, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 } as const
-const CONNECT = { timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 5_000 } as const
-
-const tlsOf = ({ headers: _, ...tls }: Credentials): Omit<Credentials, 'headers'> => tls
-
 const headersOf = ({
   body,
   contentType = 'application/json',
@@ -158,18 +141,11 @@ const limited = (signal: AbortSignal | undefined, ms: number): AbortSignal =>
 
 /** @throws the named error of an answer that is no success */
 const bytesOf = async (method: string, path: string, answer: Dispatcher.ResponseData): Promise<Buffer> => {
-  const { statusCode, headers, body } = answer
-  const sent = Buffer.from(await body.arrayBuffer())
-  const bytes = headers['content-encoding'] === 'gzip' ? await uncompressed(sent) : sent
+  const { statusCode, headers } = answer
+  const bytes = await textIn(`${method} ${path}`, answer.body, headers['content-encoding'] === 'gzip')
   if (statusCode >= 200 && statusCode <= 299) return bytes
-  throw failureOf({ method, path }, statusCode, bytes.toString(), headers['retry-after']?.toString())
-}
-
-/** In one piece, as large as the end of the compressed form says: in many small ones it takes twice the time and memory. */
-const uncompressed = (sent: Buffer): Promise<Buffer> => {
-  const said = sent.length >= 4 ? sent.readUInt32LE(sent.length - 4) : 0
-  const chunkSize = Math.min(Math.max(said, LEAST_CHUNK_BYTES), MOST_CHUNK_BYTES)
-  return unzip(sent, { maxOutputLength: ANSWER_BYTES, chunkSize })
+  const wish = { retryAfter: headers['retry-after']?.toString(), date: headers.date?.toString() }
+  throw failureOf({ method, path }, statusCode, bytes.toString(), wish)
 }
 
 const parsed = (method: string, path: string, bytes: Buffer): unknown => {
@@ -192,7 +168,7 @@ const named = async <T>(method: string, path: string, signal: AbortSignal | unde
   }
 }
 
-const OURS: ReadonlySet<string> = new Set(['Gone', 'Blocked', 'Refused', 'Unavailable', 'Expired'])
+const OURS: ReadonlySet<string> = new Set(['Gone', 'Blocked', 'Refused', 'Unavailable', 'Expired', 'TooLarge'])
 const isNamed = (error: unknown): boolean => error instanceof Error && OURS.has(error.name)
 
 /** What went wrong on the wire, in words: several addresses fail as an AggregateError without a message. */

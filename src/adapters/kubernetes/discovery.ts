@@ -1,7 +1,7 @@
 import { type Kind, verbsToRead } from '../../events/kinds.ts'
-import type { Finding, KubernetesDiscovery, Power } from '../../ports.ts'
+import { type Finding, type KubernetesDiscovery, type Power, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
-import { aggregatedGroups, type Group, separateGroups } from './groups.ts'
+import { aggregatedGroups, type Group, type Groups, separateGroups } from './groups.ts'
 import { missingPowers } from './reviews.ts'
 
 /**
@@ -12,12 +12,19 @@ export const kubernetesDiscovery = (client: KubernetesClient): KubernetesDiscove
   discover: async (kinds, signal) => {
     const names = new Set(kinds.map(({ group }) => group))
     const groups = (await aggregatedGroups(client, signal)) ?? (await separateGroups(client, names, signal))
+    demandCore(groups)
     const findings = kinds.map((kind) => findingOf(kind, groups.get(kind.group)))
     const wanted = findings.flatMap(({ kind, is }) => (is === 'served' ? powersToRead(kind) : []))
     const missing = await missingPowers(client, wanted, signal)
     return findings.map((finding) => (finding.is === 'served' ? permitted(finding, missing) : finding))
   },
 })
+
+/** A Kubernetes API serves pods: of one that does not, nothing that it lacks follows. The records of a kind go with it. */
+const demandCore = (groups: Groups): void => {
+  const isServed = groups.get('')?.some(({ verbs }) => verbs === undefined || verbs.has('pods'))
+  if (!isServed) throw new Unavailable('GET /api: the answer names no pods: is this a Kubernetes API?')
+}
 
 /** Pure: what a group says of a kind. @param group undefined if the API has none of that name */
 const findingOf = (kind: Kind, group: Group | undefined): Finding => {

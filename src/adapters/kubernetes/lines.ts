@@ -9,14 +9,14 @@ const LINE_BYTES = 16 * 2 ** 20
  * border stays whole, and each byte is copied once. A line without an end is dropped with the connection that cut it.
  * @throws Unavailable for a line above 16 MiB
  */
-export const lines = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
+export const lines = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Buffer[]> {
   let started: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of chunks) {
-    const complete: string[] = []
+    const complete: Buffer[] = []
     let from = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      complete.push(textOf(started, chunk.subarray(from, end)))
+      complete.push(lineOf(started, chunk.subarray(from, end)))
       started = []
       bytes = 0
       from = end + 1
@@ -29,7 +29,5 @@ export const lines = async function* (chunks: AsyncIterable<Uint8Array>): AsyncG
   }
 }
 
-const textOf = (started: readonly Uint8Array[], end: Uint8Array): string =>
-  started.length === 0
-    ? Buffer.from(end.buffer, end.byteOffset, end.length).toString()
-    : Buffer.concat([...started, end]).toString()
+const lineOf = (started: readonly Uint8Array[], end: Uint8Array): Buffer =>
+  started.length === 0 ? Buffer.from(end.buffer, end.byteOffset, end.length) : Buffer.concat([...started, end])

@@ -1,5 +1,5 @@
-/** A list as the API wrote it: its metadata, and its items, each parsed when it is taken. */
-export type ListText = { readonly metadata: unknown; readonly items: Iterable<unknown> }
+/** A list as the API wrote it: what is before its items, and these, each parsed when it is taken. */
+export type ListText = { readonly head: object; readonly items: Iterable<unknown> }
 
 const ITEMS = Buffer.from(',"items":[')
 /** So much of how the first item begins is taken for the beginning of every item. */
@@ -19,7 +19,7 @@ export const listText = (bytes: Buffer): ListText | undefined => {
   if (at < 0 || end < at + ITEMS.length || bytes.toString('utf8', end + 2).trim() !== '') return undefined
   const head = parsed(`${bytes.toString('utf8', 0, at)}}`)
   if (typeof head !== 'object' || head === null || !('metadata' in head)) return undefined
-  return { metadata: head.metadata, items: itemsIn(bytes, at + ITEMS.length, end) }
+  return { head, items: itemsIn(bytes, at + ITEMS.length, end) }
 }
 
 /** @throws SyntaxError where an item is no JSON */

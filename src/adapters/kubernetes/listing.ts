@@ -3,7 +3,8 @@ import type { Kind } from '../../events/kinds.ts'
 import { Gone, type Served, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { Expired } from './failure.ts'
-import { type ListPage, pageOf } from './pages.ts'
+import { MOST_PAGES, type Page, pageOf } from './pages.ts'
+import { collectionPath } from './paths.ts'
 
 const PAGE = 500
 const TRIES = 3
@@ -39,16 +40,17 @@ const isNew = (seen: Set<string>, item: unknown): boolean => {
 
 const pages = async function* (client: KubernetesClient, served: Served, signal: AbortSignal) {
   let [token, expiries]: [string | undefined, number] = [undefined, 0]
-  for (;;)
+  for (let read = 0; read < MOST_PAGES; read++)
     try {
-      const { items, metadata } = await patiently(client, served, token, signal)
-      yield items ?? []
-      token = metadata.continue || undefined
+      const page = await patiently(client, served, token, signal)
+      yield page.items
+      token = page.continue
       if (token === undefined) return
     } catch (error) {
       if (!(error instanceof Expired) || ++expiries === TRIES) throw error
       token = undefined
     }
+  throw new Unavailable(`GET ${collectionPath(served)}: a list without an end`)
 }
 
 const patiently = async (
@@ -56,12 +58,12 @@ const patiently = async (
   served: Served,
   token: string | undefined,
   signal: AbortSignal,
-): Promise<ListPage> => {
+): Promise<Page> => {
   for (let tried = 1; ; tried++)
     try {
       return await pageOf(client, served, { limit: PAGE, ...(token !== undefined && { continue: token }) }, signal)
     } catch (error) {
       if (!(error instanceof Unavailable) || error instanceof Expired || tried === TRIES) throw error
-      await sleep(PAUSE_MS * tried, undefined, { signal })
+      await sleep(Math.max(PAUSE_MS * tried, error.retryAfterMs ?? 0), undefined, { signal })
     }
 }

@@ -4,53 +4,76 @@ import type { KubernetesClient } from './client.ts'
 import { listText } from './list-text.ts'
 import { collectionPath } from './paths.ts'
 
-/** One page of a list; `items` as the API gave them. */
+/** One page of a list, as far as all who ask for one demand; `items` as the API gave them. */
 export const ListPage = z.object({
+  kind: z.string().optional(),
+  apiVersion: z.string().optional(),
   metadata: z
     .object({ resourceVersion: z.string().default(''), continue: z.string().optional() })
     .default({ resourceVersion: '' }),
   // The API says null for a list without items.
   items: z.array(z.unknown()).nullish(),
 })
-export type ListPage = z.infer<typeof ListPage>
 
-/** One page of a kind's list. @throws Unavailable, also if the answer is no list; Refused, Gone, Expired */
-export const pageOf = async (
-  client: KubernetesClient,
-  served: Served,
-  query: { readonly limit?: number; readonly continue?: string },
-  signal: AbortSignal,
-): Promise<ListPage> => {
-  const path = collectionPath(served)
+/** A list of more pages has no end: 250,000 objects also where pages are at their smallest. */
+export const MOST_PAGES = 10_000
+
+/** One page of a kind's list. */
+export type Page<Items extends Iterable<unknown> = readonly unknown[]> = {
+  readonly resourceVersion: string
+  readonly items: Items
+  /** What the next page is asked with; undefined: this is the last. */
+  readonly continue: string | undefined
+}
+
+type Query = { readonly limit?: number; readonly continue?: string | undefined; readonly fieldSelector?: string }
+
+/**
+ * One page of a kind's list, and nothing that could be taken for one: of an empty list all objects of a kind would be gone.
+ * @throws Unavailable, also if the answer is no list of this kind; Refused, Gone, Expired, TooLarge
+ */
+export const pageOf = async (client: KubernetesClient, served: Served, query: Query, signal?: AbortSignal): Promise<Page> => {
   const { fieldSelector } = served.kind
-  return listIn(path, await client.request('GET', path, { query: { ...query, fieldSelector }, signal }))
+  const answer = await client.request('GET', collectionPath(served), { query: { fieldSelector, ...query }, signal })
+  return listIn(served, query, answer)
 }
 
-const listIn = (path: string, answer: unknown): ListPage => {
-  const page = ListPage.safeParse(answer)
-  if (!page.success) throw new Unavailable(`GET ${path}: the answer is no list: ${page.error.message}`)
-  return page.data
-}
-
-/** A page whose items are parsed one by one, as they are taken; what can't be parsed throws Unavailable only then. */
-export type LazyPage = { readonly metadata: ListPage['metadata']; readonly items: Iterable<unknown> }
+/** The same page with its items parsed one by one, as they are taken; what can't be parsed throws Unavailable only then. */
+export type LazyPage = Page<Iterable<unknown>>
 
 /** The same page, for many large objects of which little is kept. @throws as pageOf */
 export const lazyPageOf = async (
   client: KubernetesClient,
   served: Served,
-  query: { readonly limit: number; readonly continue?: string },
+  query: Query,
   signal: AbortSignal,
 ): Promise<LazyPage> => {
   const path = collectionPath(served)
   const { fieldSelector } = served.kind
-  const bytes = await client.bytes(path, { query: { ...query, fieldSelector }, signal })
+  const bytes = await client.bytes(path, { query: { fieldSelector, ...query }, signal })
   const text = listText(bytes)
-  if (text)
-    return { metadata: listIn(path, { metadata: text.metadata }).metadata, items: freeing(bytes, parsing(path, text.items)) }
-  const { metadata, items } = listIn(path, jsonIn(path, bytes))
-  return { metadata, items: items ?? [] }
+  if (!text) return listIn(served, query, jsonIn(path, bytes))
+  return { ...listIn(served, query, { ...text.head, items: [] }), items: freeing(bytes, parsing(path, text.items)) }
 }
+
+const listIn = (served: Served, query: Query, answer: unknown): Page => {
+  const what = `GET ${collectionPath(served)}`
+  const page = ListPage.safeParse(answer)
+  if (!page.success) throw new Unavailable(`${what}: the answer is no list: ${page.error.message}`)
+  const { kind, apiVersion, metadata, items } = page.data
+  if (kind !== `${served.kind.kind}List` || (apiVersion !== undefined && apiVersion !== apiVersionOf(served)))
+    throw new Unavailable(
+      `${what}: the answer is ${named(apiVersion, kind)}, no ${served.kind.kind}List of ${apiVersionOf(served)}`,
+    )
+  if (items === undefined) throw new Unavailable(`${what}: the answer is a list without its items`)
+  const next = metadata.continue || undefined
+  if (next !== undefined && next === query.continue) throw new Unavailable(`${what}: a page of the list leads to itself`)
+  return { resourceVersion: metadata.resourceVersion, items: items ?? [], continue: next }
+}
+
+export const apiVersionOf = ({ kind: { group }, version }: Served): string => (group === '' ? version : `${group}/${version}`)
+
+const named = (apiVersion = '', kind = 'an object without a kind'): string => `${apiVersion} ${kind}`.trim().slice(0, 100)
 
 const LARGE_BYTES = 2 ** 20
 /** What was read gives its memory back at once: left to the garbage collector, some twenty pages of 3 MB wait for it. */

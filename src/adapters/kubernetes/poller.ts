@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { Gone, type ReflectorListener, Refused, type Served, Unavailable } from '../../ports.ts'
@@ -22,10 +21,11 @@ export const poll = async (
   served: Served,
   listener: ReflectorListener,
   { everyMs, atMostMs }: Pace,
+  pause: (ms: number, signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> => {
   let told: ReadonlyMap<string, KubernetesObject> | undefined
-  let failures = 0
+  let [failures, wishMs] = [0, 0]
   while (!signal.aborted) {
     try {
       const found = await listed(client, served, listener, signal)
@@ -34,13 +34,15 @@ export const poll = async (
       if (failures > 0) await listener.recovered()
       told = found
       failures = 0
+      wishMs = 0
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof Unavailable || error instanceof Refused || error instanceof Gone)) throw error
       failures += 1
+      wishMs = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0
       await listener.stalled(error.message)
     }
-    await sleep(Math.min(atMostMs, everyMs * 2 ** Math.min(failures, 10)), undefined, { signal }).catch(() => {}) // the loop sees the abort
+    await pause(Math.max(wishMs, Math.min(atMostMs, everyMs * 2 ** Math.min(failures, 10))), signal)
   }
 }
 
@@ -52,9 +54,9 @@ const listed = async (
 ): Promise<ReadonlyMap<string, KubernetesObject>> => {
   const { items } = await pageOf(client, served, {}, signal)
   const found = new Map<string, KubernetesObject>()
-  for (const item of items ?? []) {
+  for (const item of items) {
     const result = recordOf(served, measured(item))
-    if ('malformed' in result) await listener.malformed(result.malformed)
+    if ('malformed' in result) await listener.malformed(result.malformed, result.at)
     else found.set(result.object.metadata.uid, result.object)
   }
   return found

@@ -1,11 +1,12 @@
 import type { Served } from '../../ports.ts'
+import { apiVersionOf } from './pages.ts'
 import { type Projected, projected } from './projection.ts'
 
 /** Whether an object has a place in the picture of its kind. */
 export const isKept = ({ kind: { keeps } }: Served, raw: unknown): boolean => keeps?.(raw) ?? true
 
 /** What of an object of the API becomes a record. Items of a list carry no version, and a full record needs it to be read. */
-export const recordOf = ({ kind, version }: Served, raw: unknown): Projected => {
-  if (kind.record === 'slim' || typeof raw !== 'object' || raw === null) return projected(kind, raw)
-  return projected(kind, { ...raw, apiVersion: kind.group === '' ? version : `${kind.group}/${version}` })
+export const recordOf = (served: Served, raw: unknown): Projected => {
+  if (typeof raw !== 'object' || raw === null) return projected(served.kind, raw)
+  return projected(served.kind, served.kind.record === 'slim' ? raw : { ...raw, apiVersion: apiVersionOf(served) })
 }

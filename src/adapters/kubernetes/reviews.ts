@@ -1,11 +1,15 @@
 import { z } from 'zod'
-import type { Power } from '../../ports.ts'
+import { type Power, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 
-const Review = z.object({ status: z.object({ allowed: z.boolean().default(false) }).default({ allowed: false }) })
+const Review = z.object({ status: z.object({ allowed: z.boolean() }) })
+const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
 const AT_ONCE = 8
 
-/** Those of the powers that this process does not have, by one SelfSubjectAccessReview each, a few at a time. */
+/**
+ * Those of the powers that this process does not have, by one SelfSubjectAccessReview each, a few at a time.
+ * @throws Unavailable, Refused
+ */
 export const missingPowers = async (
   client: KubernetesClient,
   powers: readonly Power[],
@@ -22,6 +26,8 @@ export const missingPowers = async (
 
 const isAllowed = async (client: KubernetesClient, power: Power, signal?: AbortSignal): Promise<boolean> => {
   const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: power } }
-  const answer = await client.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { body, signal })
-  return Review.parse(answer).status.allowed
+  const answer = Review.safeParse(await client.request('POST', REVIEWS, { body, signal }))
+  // Of an answer that makes no sense nothing follows, and no missing power either: a kind would be given up for it.
+  if (!answer.success) throw new Unavailable(`POST ${REVIEWS}: the answer is no review: ${z.prettifyError(answer.error)}`)
+  return answer.data.status.allowed
 }

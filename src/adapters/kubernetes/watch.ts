@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
-import { type Change, type Served, Unavailable } from '../../ports.ts'
+import { type Change, type ObjectName, type Served, Unavailable } from '../../ports.ts'
 import { type KubernetesClient, reasonOf } from './client.ts'
-import { failureInStream } from './failure.ts'
+import { Expired, failureInStream } from './failure.ts'
 import { lines } from './lines.ts'
 import { collectionPath } from './paths.ts'
 import { isKept, recordOf } from './records.ts'
@@ -10,8 +11,13 @@ export type Heard =
   | { readonly type: 'open' }
   | { readonly type: 'change'; readonly change: Change; readonly resourceVersion: string }
   | { readonly type: 'bookmark'; readonly resourceVersion: string }
-  /** `resourceVersion` is empty when not even that could be read. */
-  | { readonly type: 'malformed'; readonly description: string; readonly resourceVersion: string }
+  /** An object that makes no sense; `at`: if it could be told which it is. */
+  | {
+      readonly type: 'malformed'
+      readonly description: string
+      readonly resourceVersion: string
+      readonly at: ObjectName | undefined
+    }
   /** The server has said nothing for a while. */
   | { readonly type: 'quiet' }
 
@@ -31,9 +37,12 @@ export type Patience = {
 const FIRST_QUIET_MS = 5_000
 
 const Event = z.object({ type: z.string(), object: z.unknown() })
-const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string().min(1) }) })
+const Versioned = z.object({ kind: z.string(), metadata: z.object({ resourceVersion: z.string().min(1) }) })
 
-/** One watch from a resourceVersion on, until the server ends it. @throws Expired (410 in both forms), Unavailable, Idle */
+/**
+ * One watch from a resourceVersion on, until the server ends it.
+ * @throws Expired (410 in both forms, and for what is no event: nobody knows what it would have said); Unavailable, Idle
+ */
 export const watch = async function* (
   client: KubernetesClient,
   served: Served,
@@ -71,9 +80,9 @@ export const watch = async function* (
   }
 }
 
-type Batch = readonly string[] | 'done'
+type Batch = readonly Buffer[] | 'done'
 
-const nextOf = (batches: AsyncGenerator<readonly string[]>, path: string): Promise<Batch> => {
+const nextOf = (batches: AsyncGenerator<readonly Buffer[]>, path: string): Promise<Batch> => {
   const next = batches.next().then(
     ({ done, value }): Batch => (done ? 'done' : value),
     (error: unknown): never => {
@@ -98,30 +107,31 @@ const within = async (next: Promise<Batch>, ms: number): Promise<Batch | 'quiet'
   }
 }
 
-const heardIn = (served: Served, path: string, line: string): Heard => {
+const heardIn = (served: Served, path: string, line: Buffer): Heard => {
   const event = Event.safeParse(parsed(line))
-  if (!event.success)
-    return {
-      type: 'malformed',
-      description: `${served.kind.name}: a watch event of ${line.length} characters is not one`,
-      resourceVersion: '',
-    }
+  if (!event.success) throw new Expired(`GET ${path}: a watch event of ${line.length} bytes is not one: list again`)
   const { type, object } = event.data
   if (type === 'ERROR') throw failureInStream({ method: 'GET', path }, object)
-  const resourceVersion = Versioned.safeParse(object).data?.metadata.resourceVersion ?? ''
+  const { kind, metadata } = Versioned.safeParse(object).data ?? {}
+  if (metadata === undefined || kind !== served.kind.kind)
+    throw new Expired(
+      `GET ${path}: a watch event is of no ${served.kind.kind}, but of ${kind?.slice(0, 40) ?? 'nothing'}: list again`,
+    )
+  const { resourceVersion } = metadata
   // A bookmark's object is nearly empty, and never an object of the cluster.
-  if (type === 'BOOKMARK' && resourceVersion !== '') return { type: 'bookmark', resourceVersion }
+  if (type === 'BOOKMARK') return { type: 'bookmark', resourceVersion }
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
-    return { type: 'malformed', description: `${served.kind.name}: a watch event of type ${type.slice(0, 40)}`, resourceVersion }
+    throw new Expired(`GET ${path}: a watch event of type ${type.slice(0, 40)}: list again`)
   const result = recordOf(served, object)
-  if ('malformed' in result) return { type: 'malformed', description: result.malformed, resourceVersion }
+  if ('malformed' in result) return { type: 'malformed', description: result.malformed, resourceVersion, at: result.at }
   return { type: 'change', change: { type: isKept(served, object) ? type : 'DELETED', object: result.object }, resourceVersion }
 }
 
-const parsed = (line: string): unknown => {
+const parsed = (line: Buffer): unknown => {
+  if (!isUtf8(line)) return undefined // a name with one byte changed is another
   try {
-    return JSON.parse(line)
+    return JSON.parse(line.toString())
   } catch {
-    return undefined // reported as malformed by the caller
+    return undefined // the caller says so
   }
 }

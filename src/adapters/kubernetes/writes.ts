@@ -2,8 +2,8 @@ import { type Kind, nodes, pods } from '../../events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesWrites, type NodeRef, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
-import { ListPage } from './pages.ts'
-import { collectionPath, nodePath, podPath } from './paths.ts'
+import { MOST_PAGES, pageOf } from './pages.ts'
+import { nodePath, podPath } from './paths.ts'
 import { projected } from './projection.ts'
 import { missingPowers } from './reviews.ts'
 
@@ -60,15 +60,14 @@ const read = async (
 const podsOn = async (client: KubernetesClient, node: string, signal?: AbortSignal): Promise<readonly Pod[]> => {
   const found: Pod[] = []
   let token: string | undefined
-  do {
+  for (let read = 0; read < MOST_PAGES; read++) {
     const query = { fieldSelector: `spec.nodeName=${node}`, limit: PAGE, continue: token }
-    const { metadata, items } = ListPage.parse(
-      await client.request('GET', collectionPath({ kind: pods, version: 'v1' }), { query, signal }),
-    )
-    found.push(...(items ?? []).map((item) => understood(pods, item) as Pod))
-    token = metadata.continue || undefined
-  } while (token !== undefined)
-  return found
+    const page = await pageOf(client, { kind: pods, version: 'v1' }, query, signal)
+    found.push(...page.items.map((item) => understood(pods, item) as Pod))
+    token = page.continue
+    if (token === undefined) return found
+  }
+  throw new Unavailable(`the pods on node ${node}: a list without an end`)
 }
 
 // A pod that we do not understand must not be overlooked on a node that is being emptied: the whole read fails.

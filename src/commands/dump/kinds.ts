@@ -1,15 +1,17 @@
 import { catalogue, full, type Kind } from '../../events/kinds.ts'
 
+const global = { namespaced: false } as const
+
 /** What the agent has no use for yet, and lint and the planner of a later release have. */
 const beside: readonly Kind[] = [
   full('serviceaccounts', ['v1'], 'ServiceAccount'),
-  full('priorityclasses.scheduling.k8s.io', ['v1'], 'PriorityClass'),
-  full('runtimeclasses.node.k8s.io', ['v1'], 'RuntimeClass'),
-  full('volumeattachments.storage.k8s.io', ['v1'], 'VolumeAttachment'),
-  full('csidrivers.storage.k8s.io', ['v1'], 'CSIDriver'),
+  full('priorityclasses.scheduling.k8s.io', ['v1'], 'PriorityClass', global),
+  full('runtimeclasses.node.k8s.io', ['v1'], 'RuntimeClass', global),
+  full('volumeattachments.storage.k8s.io', ['v1'], 'VolumeAttachment', global),
+  full('csidrivers.storage.k8s.io', ['v1'], 'CSIDriver', global),
   full('csistoragecapacities.storage.k8s.io', ['v1'], 'CSIStorageCapacity'),
-  full('validatingwebhookconfigurations.admissionregistration.k8s.io', ['v1'], 'ValidatingWebhookConfiguration'),
-  full('mutatingwebhookconfigurations.admissionregistration.k8s.io', ['v1'], 'MutatingWebhookConfiguration'),
+  full('validatingwebhookconfigurations.admissionregistration.k8s.io', ['v1'], 'ValidatingWebhookConfiguration', global),
+  full('mutatingwebhookconfigurations.admissionregistration.k8s.io', ['v1'], 'MutatingWebhookConfiguration', global),
 ]
 
 /** Every kind that a dump asks for, what planning needs first. Secrets are not among them, nor ConfigMaps. */

@@ -1,5 +1,5 @@
 import { WAITING } from '../../adapters/jetstream/objects.ts'
-import { PAGE } from '../../adapters/kubernetes/reflector.ts'
+import { PAGE } from '../../adapters/kubernetes/whole-list.ts'
 import type { Memory } from '../../adapters/memory/limits.ts'
 import type { Pressure } from '../../adapters/memory/pressure.ts'
 import { watchMemory } from '../../adapters/memory/watch.ts'

@@ -99,6 +99,8 @@ const obstacle = (): string | undefined => {
     return `${stale.name} are not streaming (${state}${reason === undefined ? '' : `: ${reason}`})`
   }
   if (!isRead) return 'the objects are still being read'
+  const part = modelledKinds.find(({ name }) => (metas.get(name)?.leftOut ?? 0) > 0)
+  if (part) return `${metas.get(part.name)?.leftOut} ${part.name} can not be read (the agent left them out)`
   for (const [name, reason] of leftOut) return `${name} can not be read: ${reason}`
   return undefined
 }

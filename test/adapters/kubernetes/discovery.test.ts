@@ -40,7 +40,15 @@ const discoveryList = (...items: readonly object[]) => ({
   metadata: {},
   items,
 })
-const core = discoveryList(group('', version('v1', [resource('nodes', 'Node'), resource('configmaps', 'ConfigMap')])))
+const core = discoveryList(
+  group(
+    '',
+    version(
+      'v1',
+      ['Pod', 'Node', 'ConfigMap'].map((kind) => resource(`${kind.toLowerCase()}s`, kind)),
+    ),
+  ),
+)
 const apps = group('apps', version('v1', [resource('deployments', 'Deployment')]))
 
 const aggregated =
@@ -75,7 +83,7 @@ test('discovery: two requests say what is served, and each kind is read at the b
     'pods.metrics.k8s.io': 'absent',
     'namespaces/kube-system/configmaps': 'v1',
   })
-  expect(asked.filter((line) => line.startsWith('GET'))).toEqual(['GET /api', 'GET /apis'])
+  expect(asked.filter((line) => line.startsWith('GET')).toSorted()).toEqual(['GET /api', 'GET /apis'])
   expect(asked.filter((line) => line.startsWith('POST'))).toHaveLength(10)
 })
 
@@ -127,7 +135,7 @@ const separate: Answer = (request, response) => {
   const answers: Readonly<Record<string, readonly [number, unknown]>> = {
     '/api': [200, { kind: 'APIVersions', versions: ['v1'] }],
     '/apis': [200, { kind: 'APIGroupList', apiVersion: 'v1', groups }],
-    '/api/v1': [200, resourceList('nodes', 'nodes/status', 'configmaps')],
+    '/api/v1': [200, resourceList('pods', 'nodes', 'nodes/status', 'configmaps')],
     '/apis/apps/v1': [200, resourceList('deployments', 'deployments/scale')],
     '/apis/autoscaling/v1': [200, resourceList('horizontalpodautoscalers')],
     '/apis/metrics.k8s.io/v1': [503, status(503, 'service unavailable')],

@@ -6,7 +6,7 @@ const written = (items: readonly unknown[], metadata: unknown = { resourceVersio
   Buffer.from(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items }))
 const read = (bytes: Buffer) => {
   const text = listText(bytes)
-  return text && { metadata: text.metadata, items: [...text.items] }
+  return text && { metadata: (text.head as { metadata: unknown }).metadata, items: [...text.items] }
 }
 
 /** Objects as hostile as they come: their strings look like borders, and they nest what looks like an item. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
-import { kubernetesReads, PAGE } from '../../../src/adapters/kubernetes/reflector.ts'
+import { kubernetesReads } from '../../../src/adapters/kubernetes/reflector.ts'
+import { PAGE } from '../../../src/adapters/kubernetes/whole-list.ts'
 import { pods } from '../../../src/events/kinds.ts'
 import { json, list, notes, pod, scriptedApi, status } from './scripted-api.ts'
 
@@ -67,9 +68,12 @@ test('pages: short of memory they are smaller and one after the other, also in a
 })
 
 test('answers: each is told with its verb and code, and one that never came without', async () => {
-  await using api = await scriptedApi(({ at }, response) =>
-    at.pathname === '/missing' ? json(response, 404, status(404)) : json(response, 200, {}),
-  )
+  const late = new AbortController()
+  await using api = await scriptedApi(({ at }, response) => {
+    if (at.pathname === '/late') late.abort(new Error('no more'))
+    else if (at.pathname === '/missing') json(response, 404, status(404))
+    else json(response, 200, {})
+  })
   const heard: string[] = []
   const server = api.server
   const client = kubernetesClient(fixedAccess({ server, token: 't' }), (verb, code) => void heard.push(`${verb} ${code}`))
@@ -79,7 +83,7 @@ test('answers: each is told with its verb and code, and one that never came with
   await expect(client.request('DELETE', '/missing')).rejects.toThrow()
   const watch = await client.open('/many', { query: { watch: true } })
   await watch.dump()
-  await expect(client.request('GET', '/late', { signal: AbortSignal.abort(new Error('no more')) })).rejects.toThrow('no more')
+  await expect(client.request('GET', '/late', { signal: late.signal })).rejects.toThrow('no more')
   await client.close()
   expect(heard).toEqual(['get 200', 'list 200', 'patch 200', 'delete 404', 'watch 200', 'get undefined'])
 })

@@ -3,9 +3,14 @@ import { expect, test } from 'vitest'
 import { projected } from '../../../src/adapters/kubernetes/projection.ts'
 import { redacted } from '../../../src/adapters/kubernetes/redaction.ts'
 import { catalogue, type Kind, nodes, plannedKinds, pods } from '../../../src/events/kinds.ts'
+import type { KubernetesObject } from '../../../src/events/kubernetes.ts'
 import { plantedEverywhere, secrets } from './planted.ts'
 
 const metadata = { name: 'web-1', namespace: 'shop', uid: 'u1', resourceVersion: '7' }
+const metadataOf = ({ namespaced }: Kind) => {
+  const { namespace: _, ...global } = metadata
+  return namespaced ? metadata : global
+}
 const kindNamed = (name: string): Kind => catalogue().find((kind) => kind.name === name) ?? nodes
 
 const name = fc.stringMatching(/^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$/)
@@ -101,11 +106,13 @@ test('projection: a pod keeps all that its slim shape names, whether it comes fr
   )
 })
 
+const isPlaced = ({ uid, resourceVersion, name: its, namespace }: KubernetesObject['metadata']): boolean =>
+  [uid, resourceVersion, its, namespace].every((text) => text !== undefined && text !== '')
 /** The same by the definition: parsed by the schema, then redacted. */
 const slowly = (kind: Kind, raw: object): unknown => {
   const { success, data } = kind.schema.safeParse({ ...raw, kind: kind.kind })
-  const isWhole = success && data.metadata.uid !== '' && data.metadata.resourceVersion !== ''
-  return isWhole ? { object: redacted(kind, data) } : { malformed: expect.any(String) }
+  const isWhole = success && isPlaced(data.metadata)
+  return isWhole ? { object: redacted(kind, data) } : expect.objectContaining({ malformed: expect.any(String) })
 }
 /** Puts something else somewhere; the numbers choose where. */
 const spoilt = (value: unknown, turns: readonly number[], junk: unknown): unknown => {
@@ -168,12 +175,12 @@ test.each(plannedKinds.map((kind) => [kind.name, kind] as const))(
       [],
       {},
       { metadata: 'hunter2' },
-      { metadata: { ...metadata, labels: { a: 1 } } },
-      { metadata: { ...metadata, uid: '' } },
+      { metadata: { ...metadataOf(kind), labels: { a: 1 } } },
+      { metadata: { ...metadataOf(kind), uid: '' } },
     ]
     for (const raw of wrong) {
       const result = projected(kind, raw)
-      expect(result, JSON.stringify(raw)).toEqual({ malformed: expect.stringContaining(`${kind.name} `) })
+      expect(result, JSON.stringify(raw)).toMatchObject({ malformed: expect.stringContaining(`${kind.name} `) })
       expect(JSON.stringify(result)).not.toContain('hunter2')
     }
   },
@@ -183,13 +190,13 @@ test.each(catalogue().map((kind) => [kind.name, kind] as const))(
   'projection: keeps name, version and labels of %s',
   (_, kind) => {
     const raw = {
-      metadata: { ...metadata, labels: { app: 'web' } },
+      metadata: { ...metadataOf(kind), labels: { app: 'web' } },
       timestamp: '2026-01-01T00:00:00Z',
       window: '15s',
       spec: {},
     }
     const result = projected(kind, raw)
-    expect(result).toMatchObject({ object: { kind: kind.kind, metadata: { ...metadata, labels: { app: 'web' } } } })
+    expect(result).toMatchObject({ object: { kind: kind.kind, metadata: { ...metadataOf(kind), labels: { app: 'web' } } } })
   },
 )
 
@@ -199,4 +206,25 @@ test('projection: every kind of the catalogue has a rule of its own', async () =
     group === '' ? resource : `${resource}.${group}`,
   )
   expect(all.filter((one) => allowList[one] === undefined)).toEqual([])
+})
+
+test.each<[string, object]>([
+  ['another kind', { kind: 'Secret' }],
+  ['no namespace where there is one', { metadata: metadataOf(nodes) }],
+  ['no name', { metadata: { ...metadata, name: '' } }],
+  ['a name longer than any', { metadata: { ...metadata, name: 'x'.repeat(254) } }],
+  ['a name that redaction would hide', { metadata: { ...metadata, name: 'x'.repeat(2_000) } }],
+])('projection: an object with %s would stand in the place of another', (_, wrong) => {
+  expect(projected(pods, { metadata, ...wrong })).not.toHaveProperty('object')
+  expect(projected(pods, { metadata, ...wrong })).not.toHaveProperty('at')
+})
+test('projection: no object of a kind without namespaces is in one, nor one of another namespace in the one that is read', () => {
+  expect(projected(nodes, { metadata })).not.toHaveProperty('object')
+  const configMaps =
+    catalogue({ configMapNamespaces: ['kube-system'] }).find(({ resource }) => resource === 'configmaps') ?? nodes
+  expect(projected(configMaps, { metadata })).not.toHaveProperty('object')
+  expect(projected(configMaps, { metadata: { ...metadata, namespace: 'kube-system' } })).toHaveProperty('object')
+})
+test('projection: an object that makes no sense is told by its place, if that does', () => {
+  expect(projected(pods, { metadata, spec: 7 })).toMatchObject({ at: { namespace: 'shop', name: 'web-1' } })
 })

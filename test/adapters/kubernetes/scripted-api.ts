@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
+import { dumpedKinds } from '../../../src/commands/dump/kinds.ts'
 import type { ReflectorListener } from '../../../src/ports.ts'
 
 export type Answer = (request: IncomingMessage & { readonly body: string; readonly at: URL }, response: ServerResponse) => void
@@ -46,16 +47,23 @@ export const status = (code: number, message = '', more: object = {}) => ({
 })
 
 export const pod = (name: string, resourceVersion: string, more: object = {}) => ({
+  kind: 'Pod',
   metadata: { namespace: 'default', name, uid: `uid-${name}`, resourceVersion, ...more },
   spec: { containers: [{ name: 'main', env: [{ name: 'PASSWORD', value: 'hunter2' }] }] },
   status: { phase: 'Running' },
 })
 
-export const list = (resourceVersion: string, items: readonly unknown[], token = '') => ({
-  kind: 'PodList',
+export const list = (resourceVersion: string, items: readonly unknown[], token = '', kind = 'Pod') => ({
+  kind: `${kind}List`,
   metadata: { resourceVersion, continue: token },
   items,
 })
+
+/** What the list at a path is called: `PodList`. */
+export const listKindAt = (path: string): string => {
+  const [, group = '', resource] = /^\/(?:api|apis\/([^/]+))\/[^/]+\/(?:namespaces\/[^/]+\/)?([^/]+)$/.exec(path) ?? []
+  return `${dumpedKinds.find((kind) => kind.group === group && kind.resource === resource)?.kind}List`
+}
 
 export const line = (type: string, object: unknown): string => `${JSON.stringify({ type, object })}\n`
 export const bookmark = (resourceVersion: string): string =>
@@ -70,7 +78,7 @@ export const notes = () => {
     for (const { go } of waiting.filter(({ fits }) => fits(note))) go()
   }
   const listener: ReflectorListener = {
-    listing: () => say('listing'),
+    listing: (isOtherHistory) => say(isOtherHistory ? 'listing of another history' : 'listing'),
     page: (objects) => say(`page ${objects.map(({ metadata }) => metadata.name).join(' ')}`),
     listed: (version) => say(`listed ${version}`),
     changed: ({ type, object }, version) => say(`${type} ${object.metadata.name} ${version}`),
