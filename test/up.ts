@@ -63,6 +63,13 @@ export const startUp = async (home: string, ...args: readonly string[]): Promise
       for (const hear of waiting) hear(one)
     },
   })
+  const ask = async (subject: string, payload: object) => {
+    try {
+      return (await nc.request(subject, JSON.stringify(payload), { timeout: 10_000 })).json()
+    } catch (cause) {
+      throw new Error(`${subject}: ${cause}; up (exit code ${child.exitCode}) said ${output().slice(-2_000)}`, { cause })
+    }
+  }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     await endProcess(signal)
     await nc.close()
@@ -91,9 +98,8 @@ export const startUp = async (home: string, ...args: readonly string[]): Promise
         waiting.add(hear)
       })
     },
-    call: async (verb, payload = {}) =>
-      (await nc.request(subjects(connection.cluster).call('cluster', verb), JSON.stringify(payload), { timeout: 10_000 })).json(),
-    status: async () => (await nc.request(subjects(connection.cluster).ask('state'), '{}', { timeout: 10_000 })).json<Status>(),
+    call: (verb, payload = {}) => ask(subjects(connection.cluster).call('cluster', verb), payload),
+    status: () => ask(subjects(connection.cluster).ask('state'), {}) as Promise<Status>,
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
   }

@@ -27,7 +27,7 @@ export type Kind<O extends KubernetesObject = KubernetesObject> = {
   readonly presence: 'always' | 'conditional'
   /** `slim`: the fields of its schema. `full`: everything that redaction lets through. */
   readonly record: 'slim' | 'full'
-  /** What a record on OBJECTS holds. */
+  /** What a record on OBJECTS holds at least. */
   readonly schema: z.ZodType<O>
   /** `fresh`: decisions are made on it, its news is never older than 15 s. `steady`: bookmarks, and a rare probe. */
   readonly news: 'fresh' | 'steady'
@@ -68,33 +68,32 @@ const slim = <O extends KubernetesObject>(
   reading: 'watched',
   ...traits,
 })
-/** A kind of which everything is kept that redaction lets through. */
-export const full = (name: string, versions: readonly string[], kind: string, traits: Partial<Traits> = {}): Kind => ({
-  ...slim(name, versions, kind, FullObject, { news: 'steady', ...traits }),
-  record: 'full',
-})
+/** A kind of which everything is kept that redaction lets through; whoever decides on it reads the part that the schema names. */
+const whole = <O extends KubernetesObject>(...kind: Parameters<typeof slim<O>>): Kind<O> => ({ ...slim(...kind), record: 'full' })
+export const full = (name: string, versions: readonly string[], kind: string, traits: Partial<Traits> = {}): Kind =>
+  whole(name, versions, kind, FullObject, { news: 'steady', ...traits })
 const global = { namespaced: false } as const
 const conditional = { presence: 'conditional' } as const
 
 export const nodes = slim('nodes', ['v1'], 'Node', Node, global)
 export const pods = slim('pods', ['v1'], 'Pod', Pod)
-const replicaSets = slim('replicasets.apps', ['v1'], 'ReplicaSet', ReplicaSet)
+const replicaSets = whole('replicasets.apps', ['v1'], 'ReplicaSet', ReplicaSet)
 
 /** What the planner decides on. */
 export const plannedKinds: readonly Kind<PlannedObject>[] = [
   nodes,
   pods,
-  slim('deployments.apps', ['v1'], 'Deployment', Deployment),
+  whole('deployments.apps', ['v1'], 'Deployment', Deployment),
   replicaSets,
-  slim('daemonsets.apps', ['v1'], 'DaemonSet', DaemonSet),
-  slim('poddisruptionbudgets.policy', ['v1'], 'PodDisruptionBudget', PodDisruptionBudget),
+  whole('daemonsets.apps', ['v1'], 'DaemonSet', DaemonSet),
+  whole('poddisruptionbudgets.policy', ['v1'], 'PodDisruptionBudget', PodDisruptionBudget),
 ]
 
 /**
  * What a record is made of an object: raised when slim shapes or redaction change that, so that records of an earlier
  * release are written anew once.
  */
-export const RECORD_FORM = 1
+export const RECORD_FORM = 2
 
 /** What has to be allowed for a kind to be read. */
 export const verbsToRead = ({ reading }: Kind): readonly string[] => (reading === 'polled' ? ['list'] : ['list', 'watch'])

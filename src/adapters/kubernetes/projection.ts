@@ -50,10 +50,10 @@ const isName = (name: string): boolean => name !== '' && name !== MARKER && name
 /** The long way: it changes what only redaction changes, and says what is wrong. */
 const parsed = (kind: Kind, raw: unknown): Projected => {
   const named = typeof raw === 'object' && raw !== null ? { ...raw, kind: kind.kind } : raw
-  const result = kind.schema.safeParse(kind.record === 'slim' ? named : redacted(kind, named))
+  const result = kind.schema.safeParse(named)
   if (!result.success) return malformed(kind, raw, issuesOf(result.error))
-  const object = kind.record === 'slim' ? (redacted(kind, result.data) as KubernetesObject) : result.data
-  const strange = strangeness(kind, raw, object)
+  const object = redacted(kind, kind.record === 'slim' ? result.data : named) as KubernetesObject
+  const strange = strangeness(kind, raw, result.data)
   return strange === undefined ? { object } : malformed(kind, raw, strange)
 }
 

@@ -228,3 +228,28 @@ test('projection: no object of a kind without namespaces is in one, nor one of a
 test('projection: an object that makes no sense is told by its place, if that does', () => {
   expect(projected(pods, { metadata, spec: 7 })).toMatchObject({ at: { namespace: 'shop', name: 'web-1' } })
 })
+
+test('projection: of a workload everything that may be kept is kept, and its own kind reads it', () => {
+  const kind = kindNamed('deployments.apps')
+  const template = {
+    metadata: { labels: { app: 'web' } },
+    spec: {
+      containers: [{ name: 'web', image: 'web:1', env: [{ name: 'TOKEN', value: 'hunter2' }], args: ['--token=hunter2'] }],
+    },
+  }
+  const raw = {
+    metadata,
+    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, strategy: { type: 'Recreate' }, template },
+  }
+  const { object } = projected(kind, raw) as { object: KubernetesObject }
+  expect(object).toMatchObject({
+    spec: { strategy: { type: 'Recreate' }, template: { spec: { containers: [{ image: 'web:1', env: [{ name: 'TOKEN' }] }] } } },
+  })
+  expect(JSON.stringify(object)).not.toContain('hunter2')
+  expect(kind.schema.parse(object)).toEqual({
+    kind: 'Deployment',
+    metadata,
+    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } } },
+    status: {},
+  })
+})
