@@ -14,10 +14,9 @@ const finish = async (up: Up, home: string) => {
   const pause = (): Promise<unknown> =>
     nc.request(subjects(connection.cluster).call('evictor', 'Pause'), '{}', { timeout: 10_000 })
   await vi.waitUntil(() => pause().then(Boolean, () => false), { timeout: 60_000, interval: 500 })
-  await vi.waitUntil(async () => (await up.status()).actors.find(({ type }) => type === 'evictor')?.state === 'paused', {
-    timeout: 90_000,
-    interval: 250,
-  })
+  const isPaused = async (): Promise<boolean> =>
+    (await up.status()).actors.find(({ type }) => type === 'evictor')?.state === 'paused'
+  await vi.waitUntil(() => isPaused().catch(() => false), { timeout: 90_000, interval: 250 })
   // Events come in the journal's order: once this refusal is told, all before it are.
   await up.call('Connect')
   await up.until('the refusal', ({ fact, data }) => fact === 'cluster.CommandRefused' && data['command'] === 'cluster.Connect')
