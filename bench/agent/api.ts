@@ -1,6 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { apiVersionOf } from '../../src/adapters/kubernetes/pages.ts'
+import { collectionPath } from '../../src/adapters/kubernetes/paths.ts'
+import { catalogue } from '../../src/events/kinds.ts'
 import { rawNode, rawPod } from './pod.ts'
 
 // An API server out of a can, in a process of its own: its pages are made beforehand, so that only the client is measured.
@@ -13,10 +16,10 @@ const BOOKMARK_MS = 60_000
 const LEVEL = 4
 const PAGE = 500
 
-type Shelf = { readonly kind: string; readonly count: number; readonly item: (index: number) => object }
+type Shelf = { readonly count: number; readonly item: (index: number) => object }
 const shelves: Readonly<Record<string, Shelf>> = {
-  '/api/v1/nodes': { kind: 'Node', count: nodes, item: (index) => rawNode(index, String(index + 1)) },
-  '/api/v1/pods': { kind: 'Pod', count: pods, item: (index) => rawPod(index, String(index + 1)) },
+  '/api/v1/nodes': { count: nodes, item: (index) => rawNode(index, String(index + 1)) },
+  '/api/v1/pods': { count: pods, item: (index) => rawPod(index, String(index + 1)) },
 }
 const served: Readonly<Record<string, readonly string[]>> = {
   '': [
@@ -61,12 +64,23 @@ const discovery = (isCore: boolean): object => ({
     })),
 })
 
+/** By path, what its objects are. */
+const types = new Map(
+  catalogue().flatMap((kind) =>
+    kind.versions.map((version) => {
+      const served = { kind, version }
+      return [collectionPath(served), { kind: kind.kind, apiVersion: apiVersionOf(served) }]
+    }),
+  ),
+)
+
 const canned = new Map<string, Buffer>()
-const listOf = ({ kind, item }: Shelf, from: number, to: number, more: string): string => {
+const listOf = (path: string, { item }: Shelf, from: number, to: number, more: string): string => {
   const items = Array.from({ length: Math.max(0, to - from) }, (_, index) => item(from + index))
+  const type = types.get(path)
   return JSON.stringify({
-    kind: `${kind}List`,
-    apiVersion: 'v1',
+    kind: `${type?.kind}List`,
+    apiVersion: type?.apiVersion,
     metadata: { resourceVersion: String(FIRST), continue: more },
     items,
   })
@@ -75,9 +89,9 @@ const page = (path: string, limit: number, from: number): Buffer => {
   const key = `${path} ${limit} ${from}`
   const known = canned.get(key)
   if (known) return known
-  const shelf = shelves[path] ?? { kind: 'Any', count: 0, item: () => ({}) }
+  const shelf = shelves[path] ?? { count: 0, item: () => ({}) }
   const to = limit === 0 ? shelf.count : Math.min(shelf.count, from + limit)
-  const bytes = gzipSync(listOf(shelf, from, to, to < shelf.count ? String(to) : ''), { level: LEVEL })
+  const bytes = gzipSync(listOf(path, shelf, from, to, to < shelf.count ? String(to) : ''), { level: LEVEL })
   canned.set(key, bytes)
   return bytes
 }
@@ -105,8 +119,10 @@ const server = createServer((request, response) => {
 })
 
 setInterval(() => {
-  for (const [response] of watches)
-    response.write(`${JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(version) } } })}\n`)
+  for (const [response, path] of watches) {
+    const object = { ...types.get(path), metadata: { resourceVersion: String(version) } }
+    response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
+  }
 }, BOOKMARK_MS).unref()
 
 let version = FIRST
