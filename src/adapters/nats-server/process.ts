@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readIfThere, type ServerFolder } from './folder.ts'
@@ -22,14 +23,14 @@ const STOP_MS = 10_000
 const LOOK_MS = 20
 
 /**
- * The shell becomes the server (exec), so the pid and the exit are the server's own. A pipe from us is its stdin:
+ * The shell becomes the server (exec), so the pid and the exit are the server's own. A pipe from us says two things:
  * 1. it starts nothing before we say `start`, which we do after its pid is written down: no server without a pid file;
  * 2. the watcher beside it reads on. If the pipe closes without `ended`, we are dead (kill -9 too) and the server has to go.
+ * It is not stdin, which Node closes itself when the server ends: the watcher would then end whoever has the pid by now.
  * The server is not in our terminal's process group: Ctrl-C is for us alone, and we end it when its clients have finished.
  */
 const LAUNCH = `
-read -r word || exit 0
-exec 3<&0 0</dev/null
+read -r word <&3 || exit 0
 (
   read -r word <&3 && exit 0
   kill -TERM $$ 2>/dev/null || exit 0
@@ -48,27 +49,28 @@ export const launch = (binary: string, folder: ServerFolder): ServerProcess => {
   const log = openSync(folder.log, 'a', 0o600)
   const child = spawn('/bin/sh', ['-c', LAUNCH, 'nats-server', binary, '-c', folder.config], {
     detached: true,
-    stdio: ['pipe', log, log],
+    stdio: ['ignore', log, log, 'pipe'],
   })
   closeSync(log)
   // Without a pid it did not start, which is said below.
   child.on('error', () => {})
-  const { pid, stdin } = child
-  if (pid === undefined || !stdin) throw new Error('/bin/sh can not be started, and it has to watch over nats-server')
+  const { pid } = child
+  const pipe = child.stdio[3] as Writable | null
+  if (pid === undefined || !pipe) throw new Error('/bin/sh can not be started, and it has to watch over nats-server')
   // A server that ended does not read any more, and that is no failure of ours.
-  stdin.on('error', () => {})
+  pipe.on('error', () => {})
   try {
     writeFileSync(folder.pid, `${pid}\n`, { mode: 0o600 })
   } catch (error) {
-    stdin.destroy()
+    pipe.destroy()
     throw error
   }
-  stdin.write('start\n')
+  pipe.write('start\n')
   let exit: Exit | undefined
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       exit = { code, signal }
-      stdin.end('ended\n')
+      pipe.end('ended\n')
       rmSync(folder.pid, { force: true })
       resolve(exit)
     })
