@@ -7,7 +7,7 @@ const mayImport: Readonly<Record<string, RegExp>> = {
   events: /^(zod|events)$/,
   ports: /^events$/,
   runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert))$/,
-  actors: /^(xstate|zod|events|ports|runtime\/(intent|types))$/,
+  actors: /^(xstate|zod|node:crypto|events|ports|runtime\/(intent|types))$/,
   adapters: /^(events|ports|runtime|zod|nats|undici|prom-client|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,
   commands: /./,

@@ -1,104 +1,37 @@
-import { assign, enqueueActions, setup } from 'xstate'
-import type { ActionOutcome, ControllerEvent, ControllerFact, DeleteNode, DrainNode, UncordonNode } from '../events/controller.ts'
+import { setup } from 'xstate'
+import type { ActionOutcome, ControllerEvent, ControllerFact } from '../events/controller.ts'
+import { actorOf, type Order, type Verb, verbNames, verbOf, verbs } from '../events/verbs.ts'
 import { spawned, tell } from '../runtime/intent.ts'
+import type { Migrations } from '../runtime/types.ts'
+import { type Admission, admission, type Context, ending, fromVersion1, type Running, without } from './controller/admission.ts'
 
-type Verb = 'DrainNode' | 'DeleteNode' | 'UncordonNode'
-type Running = { readonly verb: Verb; readonly node: string; readonly requester?: string }
-type Context = {
-  readonly cluster: string
-  /** Why nothing disruptive is admitted; empty: it is. */
-  readonly closed: string
-  readonly running: Readonly<Record<string, Running>>
+const cancel = (action: string, { verb }: Running, reason: string) => {
+  const to = actorOf(verb, action)
+  return { to, event: { type: `${verbs[verb].actor}.Cancel`, reason } }
 }
-type Order = Extract<ControllerEvent, { readonly type: `controller.${Verb}` }>
-
-/** So many actions at once; more are refused and may come again. */
-const MOST_ACTIONS = 1_000
-
-const verbOf = (order: Order): Verb => order.type.slice('controller.'.length) as Verb
-/** Who asked; giving a node back is asked by nobody who waits. */
-const requesterOf = (order: Order): string | undefined => ('requester' in order ? order.requester : undefined)
-
-/** Why an action may not begin now; undefined if it may. */
-const objection = ({ running, closed }: Context, order: Order): string | undefined => {
-  if (closed !== '' && order.type !== 'controller.UncordonNode') return closed
-  if (Object.keys(running).length >= MOST_ACTIONS) return `${MOST_ACTIONS} actions are running already`
-  if (running[order.id]) return 'an action with this id is running'
-  const rival = Object.entries(running).find(([, { node }]) => node === order.nodeName)
-  return rival && `action ${rival[0]} (${rival[1].verb}) is at work on this node`
-}
-
-const without = (running: Context['running'], action: string): Context['running'] => {
-  const { [action]: _, ...rest } = running
-  return rest
-}
-const actorTypes = { DrainNode: 'drain-node', DeleteNode: 'delete-node', UncordonNode: 'uncordon-node' } as const
-const actorOf = (action: string, { verb }: Running): string => `${actorTypes[verb]}/${action}`
-
-/** The order as its actor gets it: no word about who asked. */
-const orderOf = <O extends Order & { readonly requester?: string | undefined }>({
-  type: _,
-  at: __,
-  requester: ___,
-  ...order
-}: O) => order
-
-const ending = (action: string, { verb, node }: Pick<Running, 'verb' | 'node'>, outcome: ActionOutcome) => ({
-  type: 'evictor.ActionEnded',
-  action,
-  verb,
-  nodeName: node,
-  ...outcome,
-})
-
-/** What an order brings about: its actor if nothing speaks against it, a fact, and word to whoever asked. */
-const admission = (context: Context, order: Order) => {
-  const reason = objection(context, order)
-  const { id: action, nodeName: node } = order
-  const [verb, requester] = [verbOf(order), requesterOf(order)]
-  const fact: ControllerFact =
-    reason === undefined
-      ? { type: 'controller.ActionAccepted', action, verb, node }
-      : { type: 'controller.ActionRefused', action, verb, node, reason }
-  const entry: Running = { verb, node, ...(requester !== undefined && { requester }) }
-  const refusal = requester !== undefined &&
-    reason !== undefined && { to: requester, event: ending(action, entry, { outcome: 'refused', reason }) }
-  return {
-    isAdmitted: reason === undefined,
-    fact,
-    replies: refusal ? [refusal] : [],
-    running: reason === undefined ? { ...context.running, [action]: entry } : context.running,
-  }
-}
-
-const cancel = (action: string, running: Running, reason: string) => {
-  const to = actorOf(action, running)
-  return { to, event: { type: `${actorTypes[running.verb]}.Cancel`, reason } }
-}
-/** What gives something back is not cancelled. */
-const cancellations = ({ running }: Context, reason: string) =>
+/** What gives something back is not cancelled, and under the brake neither is what changes nothing. */
+const cancellations = ({ running }: Context, reason: string, spared: readonly string[]) =>
   Object.entries(running)
-    .filter(([, { verb }]) => verb !== 'UncordonNode')
+    .filter(([, { verb }]) => !spared.includes(verbs[verb].reach))
     .map(([action, each]) => cancel(action, each, reason))
 
-const BRAKED = 'the brake is on'
-const LEAVING = 'the cluster leaves the phase automating'
+export const BRAKED = 'the brake is on'
+export const LEAVING = 'the cluster leaves the phase automating'
 /** Retired and idle, it stays so long for what is to be given back: those who ask may not know yet. */
 const LINGER_MS = 2_000
 
-/** Admits actions and has one journaled actor made for each; whoever asked hears how it ended. */
-export const controller = setup({
+const children = Object.fromEntries(verbNames.map((verb) => [verb, spawned<ActionOutcome, { readonly order: object }>()])) as {
+  readonly [V in Verb]: ReturnType<typeof spawned<ActionOutcome, { readonly order: object }>>
+}
+
+const parts = setup({
   types: {
     context: {} as Context,
-    events: {} as ControllerEvent,
+    events: {} as ControllerEvent | Order,
     emitted: {} as ControllerFact,
     input: {} as { readonly cluster: string; readonly paused: boolean; readonly at: number },
   },
-  actors: {
-    drainNode: spawned<ActionOutcome, { readonly order: DrainNode }>(),
-    deleteNode: spawned<ActionOutcome, { readonly order: DeleteNode }>(),
-    uncordonNode: spawned<ActionOutcome, { readonly order: UncordonNode }>(),
-  },
+  actors: children,
   actions: { tell },
   delays: { linger: LINGER_MS },
   guards: {
@@ -106,51 +39,55 @@ export const controller = setup({
     isBusy: ({ context }) => Object.keys(context.running).length > 0,
     isRunning: ({ context, event }) => event.type === 'controller.CancelAction' && context.running[event.id] !== undefined,
   },
-}).createMachine({
+})
+
+/** One way for all verbs: the order's actor if nothing speaks against it, a fact, and word to whoever asked. */
+const ordered = parts.enqueueActions(({ enqueue, context, event }) => {
+  const order = event as Order
+  const { facts, letters, running, begins }: Admission = admission(context, order)
+  for (const fact of facts) enqueue.emit(fact)
+  for (const params of letters) enqueue({ type: 'tell', params })
+  enqueue.assign({ running })
+  if (begins) enqueue.spawnChild(verbOf(order), { id: order.id, input: { order: begins } })
+})
+const onEveryVerb = Object.fromEntries(verbNames.map((verb) => [`controller.${verb}`, { actions: ordered }])) as {
+  readonly [V in Verb as `controller.${V}`]: { readonly actions: typeof ordered }
+}
+
+/** Admits actions and has one journaled actor made for each; whoever asked hears how it ended. */
+export const controller = parts.createMachine({
   id: 'controller',
   context: ({ input }) => ({ cluster: input?.cluster ?? '', closed: input?.paused ? BRAKED : '', running: {} }),
   initial: 'serving',
   on: {
-    'controller.DrainNode': {
-      actions: enqueueActions(({ enqueue, context, event }) => {
-        const { isAdmitted, fact, replies, running } = admission(context, event)
-        enqueue.emit(fact)
-        for (const params of replies) enqueue({ type: 'tell', params })
-        enqueue.assign({ running })
-        if (isAdmitted) enqueue.spawnChild('drainNode', { id: event.id, input: { order: orderOf(event) } })
-      }),
-    },
-    'controller.DeleteNode': {
-      actions: enqueueActions(({ enqueue, context, event }) => {
-        const { isAdmitted, fact, replies, running } = admission(context, event)
-        enqueue.emit(fact)
-        for (const params of replies) enqueue({ type: 'tell', params })
-        enqueue.assign({ running })
-        if (isAdmitted) enqueue.spawnChild('deleteNode', { id: event.id, input: { order: orderOf(event) } })
-      }),
-    },
-    'controller.UncordonNode': {
-      actions: enqueueActions(({ enqueue, context, event }) => {
-        const { isAdmitted, fact, running } = admission(context, event)
-        enqueue.emit(fact)
-        enqueue.assign({ running })
-        if (isAdmitted) enqueue.spawnChild('uncordonNode', { id: event.id, input: { order: orderOf(event) } })
-      }),
-    },
+    ...onEveryVerb,
     'controller.CancelAction': {
       guard: 'isRunning',
-      actions: enqueueActions(({ enqueue, context, event }) => {
-        const running = context.running[event.id]
-        if (running) enqueue({ type: 'tell', params: cancel(event.id, running, 'cancelled') })
+      actions: parts.enqueueActions(({ enqueue, context, event }) => {
+        const { id } = event as Extract<ControllerEvent, { readonly type: 'controller.CancelAction' }>
+        const running = context.running[id]
+        if (running) enqueue({ type: 'tell', params: cancel(id, running, 'cancelled') })
       }),
     },
     'xstate.done.actor.*': {
-      actions: enqueueActions(({ enqueue, context, event }) => {
-        const running = context.running[event.actorId]
-        enqueue.stopChild(event.actorId)
-        enqueue.assign({ running: without(context.running, event.actorId) })
-        if (running?.requester)
-          enqueue({ type: 'tell', params: { to: running.requester, event: ending(event.actorId, running, event.output) } })
+      actions: parts.enqueueActions(({ enqueue, context, event }) => {
+        const { actorId, output, repeated } = event as Extract<ControllerEvent, { readonly output: ActionOutcome }>
+        const { facts, letters } = ending(context, actorId, output, repeated === true)
+        enqueue.stopChild(actorId)
+        enqueue.assign({ running: without(context.running, actorId) })
+        for (const fact of facts) enqueue.emit(fact)
+        for (const params of letters) enqueue({ type: 'tell', params })
+      }),
+    },
+    // It never lived: its id was used before or is too old, or nobody hosts its type.
+    'xstate.error.actor.*': {
+      actions: parts.enqueueActions(({ enqueue, context, event }) => {
+        const { actorId, error } = event as Extract<ControllerEvent, { readonly error: object }>
+        const { facts, letters } = ending(context, actorId, { outcome: 'refused', reason: error.message }, false)
+        enqueue.stopChild(actorId)
+        enqueue.assign({ running: without(context.running, actorId) })
+        for (const fact of facts) enqueue.emit(fact)
+        for (const params of letters) enqueue({ type: 'tell', params })
       }),
     },
   },
@@ -158,20 +95,21 @@ export const controller = setup({
     serving: {
       on: {
         'controller.Pause': {
-          actions: enqueueActions(({ enqueue, context, event }) => {
+          actions: parts.enqueueActions(({ enqueue, context, event }) => {
+            const { policy } = event as Extract<ControllerEvent, { readonly type: 'controller.Pause' }>
             enqueue.assign({ closed: BRAKED })
-            if (event.policy === 'rollback')
-              for (const params of cancellations(context, BRAKED)) enqueue({ type: 'tell', params })
+            if (policy === 'rollback')
+              for (const params of cancellations(context, BRAKED, ['restoring', 'internal'])) enqueue({ type: 'tell', params })
           }),
         },
-        'controller.Resume': { actions: assign({ closed: '' }) },
+        'controller.Resume': { actions: parts.assign({ closed: '' }) },
         'controller.Retire': 'retiring',
       },
     },
     retiring: {
-      entry: enqueueActions(({ enqueue, context }) => {
+      entry: parts.enqueueActions(({ enqueue, context }) => {
         enqueue.assign({ closed: LEAVING })
-        for (const params of cancellations(context, LEAVING)) enqueue({ type: 'tell', params })
+        for (const params of cancellations(context, LEAVING, ['restoring'])) enqueue({ type: 'tell', params })
       }),
       initial: 'waiting',
       states: {
@@ -182,3 +120,14 @@ export const controller = setup({
     ended: { type: 'final' },
   },
 })
+
+/** Version 1 knew three verbs, each with a name of its own for its children. */
+export const controllerMigrations: Migrations = {
+  1: (state) => ({
+    ...state,
+    context: fromVersion1(state.context as object),
+    children: Object.fromEntries(
+      Object.entries(state.children).map(([ref, src]) => [ref, src.charAt(0).toUpperCase() + src.slice(1)]),
+    ),
+  }),
+}

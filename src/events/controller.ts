@@ -25,7 +25,7 @@ export const DeleteNode = z.strictObject({ id, ...NodeIdentity, requester })
 export type DeleteNode = z.infer<typeof DeleteNode>
 
 /** Takes back the cordon that a drain left on a node which is not to be deleted after all. */
-const UncordonNode = z.strictObject({ id, ...NodeIdentity, action: id })
+export const UncordonNode = z.strictObject({ id, ...NodeIdentity, action: id })
 export type UncordonNode = z.infer<typeof UncordonNode>
 
 const CancelAction = z.strictObject({ id })
@@ -52,7 +52,13 @@ export type EvictionOutcome = {
 }
 
 type At = { readonly at: number }
-type Done<Output> = { readonly type: `xstate.done.actor.${string}`; readonly actorId: string; readonly output: Output }
+type Done<Output> = {
+  readonly type: `xstate.done.actor.${string}`
+  readonly actorId: string
+  readonly output: Output
+  /** It had ended before, under the same id: nothing was done this time. */
+  readonly repeated?: true
+}
 type Failed = {
   readonly type: `xstate.error.actor.${string}`
   readonly actorId: string
@@ -61,9 +67,6 @@ type Failed = {
 
 export type ControllerEvent = At &
   (
-    | ({ readonly type: 'controller.DrainNode' } & DrainNode)
-    | ({ readonly type: 'controller.DeleteNode' } & DeleteNode)
-    | ({ readonly type: 'controller.UncordonNode' } & UncordonNode)
     | ({ readonly type: 'controller.CancelAction' } & z.infer<typeof CancelAction>)
     /** Accept nothing more, end when everything has ended. */
     | ({ readonly type: 'controller.Retire' } & z.infer<typeof Retire>)
@@ -78,15 +81,21 @@ export type DrainEvent = At & (({ readonly type: 'drain-node.Cancel' } & z.infer
 export type EvictionEvent = { readonly type: 'eviction.Cancel'; readonly reason: string; readonly at: number }
 export type DeletionEvent = At & ({ readonly type: 'delete-node.Cancel' } & z.infer<typeof Cancel>)
 
+/** Which action a fact is about, and what that is at work on. */
+type About = {
+  readonly action: string
+  readonly verb: string
+  readonly node?: string
+  readonly pod?: string
+  readonly namespace?: string
+  readonly object?: string
+}
+
 export type ControllerFact =
-  | { readonly type: 'controller.ActionAccepted'; readonly action: string; readonly verb: string; readonly node: string }
-  | {
-      readonly type: 'controller.ActionRefused'
-      readonly action: string
-      readonly verb: string
-      readonly node: string
-      readonly reason: string
-    }
+  | ({ readonly type: 'controller.ActionAccepted' } & About)
+  | ({ readonly type: 'controller.ActionRefused'; readonly reason: string } & About)
+  /** Ordered again under the same id, and not done again: how the first one ended, or `running`. */
+  | ({ readonly type: 'controller.ActionRepeated'; readonly outcome: string; readonly reason?: string } & About)
   | { readonly type: 'controller.NodeCordoned'; readonly action: string; readonly node: string }
   | {
       readonly type: 'controller.StepDone'
@@ -112,9 +121,6 @@ export type ControllerFact =
 
 // Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
 export const controllerEvents = {
-  'controller.DrainNode': { schema: DrainNode, v: 1, command: true },
-  'controller.DeleteNode': { schema: DeleteNode, v: 1, command: true },
-  'controller.UncordonNode': { schema: UncordonNode, v: 1, command: true },
   'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
   'controller.Retire': { schema: Retire, v: 1 },
   'controller.Pause': { schema: Retire, v: 1 },

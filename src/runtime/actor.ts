@@ -15,6 +15,7 @@ import {
   objection,
   parkedEffect,
   refusal,
+  repeatedSpawn,
   secondSpawn,
   stillbirth,
   stopping,
@@ -26,7 +27,7 @@ import { type Book, book, INIT, type Kept, type Open, type Parent } from './fold
 import type { Ground } from './ground.ts'
 import type { Command } from './inbox.ts'
 import { Corrupt, type Stored, Unstorable } from './journal.ts'
-import { NotJson } from './patch.ts'
+import { isSameJson, NotJson } from './patch.ts'
 import { hydrate, type Persisted, persist } from './persist.ts'
 import { type Draft, recorded } from './record.ts'
 import { lateness } from './refuse.ts'
@@ -318,6 +319,10 @@ export const createActor = (
       await note(secondSpawn(self, answer, parent))
       return { ok: false, why: 'refused', detail: `${name} is running already` }
     }
+    if (current && definition.oneShot) {
+      await note(repeatedSpawn(self, answer, parent, current, await beganWith(input)))
+      return { ok: false, why: 'duplicate', detail: `${name} was begun before` }
+    }
     const ev = stamped({ type: INIT, input, ...(parent && { parent }) })
     live = undefined
     try {
@@ -329,6 +334,14 @@ export const createActor = (
       await note(stillbirth(answer, parent, failure, current))
       return { ok: false, why: 'refused', detail: `${name} can not begin: ${failure.message}` }
     }
+  }
+  /** Whether its first commit has this input. What is archived already can't be compared, and counts as the same. */
+  const beganWith = async (input: unknown): Promise<boolean> => {
+    let first: { readonly input: unknown } | undefined
+    await ground.journal.read(self, 0, ({ commit: { ev } }) => {
+      if (ev.type === INIT) first ??= { input: ev['input'] }
+    })
+    return first === undefined || isSameJson(first.input, input)
   }
   const stop = async (answer: Answering): Promise<Outcome> => {
     if (current && active()) return note(stopping(definition, self, answer, current))

@@ -45,6 +45,30 @@ export const secondSpawn = (self: Address, answer: Answering, parent: Parent | u
   return parent ? { ...refused, fx: [letterToParent(parent, { error: { name: 'Refused', message: reason } })] } : refused
 }
 
+/**
+ * A spawn of a one-shot actor that has ended: it lives once, and whoever asked hears how it ended.
+ * @param isSame whether it was asked for with the same input
+ */
+export const repeatedSpawn = (
+  self: Address,
+  answer: Answering,
+  parent: Parent | undefined,
+  { state }: Book,
+  isSame: boolean,
+): Unstamped => {
+  const ending =
+    isSame && state.status === 'done'
+      ? { output: state.output, repeated: true }
+      : { error: { name: 'Refused', message: onceOnly(self, state, isSame) } }
+  return {
+    ...answer,
+    ev: { type: '$ignored', event: { type: '$Spawn' } },
+    fx: parent ? [letterToParent(parent, ending)] : [],
+  }
+}
+const onceOnly = (self: Address, { status }: Persisted, isSame: boolean): string =>
+  isSame ? `${addressOf(self)} was begun before and is ${status}` : `${addressOf(self)} was begun before, and with another input`
+
 /** A message of another actor that is not accepted: said, because somebody counted on it. */
 export const ignoredLetter = (self: Address, answer: Answering, event: JournaledEvent, reason: string): Unstamped => {
   const common = { id: self.id, from: answer.cause ?? answer.cmd, reason }

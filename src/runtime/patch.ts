@@ -27,6 +27,12 @@ export const diff = (before: unknown, after: unknown): Patch => {
   return { ...(set.length > 0 && { set }), ...(del.length > 0 && { del }) }
 }
 
+/** Whether two JSON values say the same, whatever the order of their fields. */
+export const isSameJson = (one: unknown, other: unknown): boolean => {
+  const { set, del } = diff(one, other)
+  return set === undefined && del === undefined
+}
+
 const compare = (before: unknown, after: unknown, path: Path, set: [Path, unknown][], del: Path[]): void => {
   if (before === after) return
   if (isBag(before) && isBag(after) && isPlain(after)) compareBags(before, after, path, set, del)

@@ -83,7 +83,7 @@ const report = (before: Book | undefined, next: Persisted, { ev, decision }: Dra
 /** The message by which a parent hears of a child's end. */
 export const letterToParent = (
   { ref, ...to }: Parent,
-  ending: { readonly output: unknown } | { readonly error: Failure },
+  ending: { readonly output: unknown; readonly repeated?: boolean } | { readonly error: Failure },
 ): Intent => {
   const type = `xstate.${'error' in ending ? 'error' : 'done'}.actor.${ref}`
   return { i: OWN_INTENTS, kind: 'send', name: type, to, input: { type, actorId: ref, ...ending } }

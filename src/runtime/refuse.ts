@@ -33,6 +33,8 @@ export const admitted = (command: Command, definition: Definition | undefined, n
   if (effectVerbs[verb]) return misread(command, effectVerbs[verb]) ?? command
   const event = definition.events[`${command.type}.${verb}`]
   if (!event?.command) return `${command.type} knows no command "${verb}"; it knows ${verbsOf(definition)}`
+  const reserved = event.inside?.find((field) => Object.hasOwn(Object(command.payload) as object, field))
+  if (reserved !== undefined) return `${command.type}.${verb}: ${reserved}: only another actor says so`
   if (command.schema === undefined || command.schema === event.v) return misread(command, event.schema) ?? command
   try {
     const newest = { ...command, payload: upcast(event, command.payload, command.schema) }

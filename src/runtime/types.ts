@@ -175,6 +175,8 @@ export type EventDef = {
   readonly command?: true
   /** How long a command may wait for its actor, ms. */
   readonly deadlineMs?: number
+  /** Fields that only another actor may write: a command from outside that has one of them is refused. */
+  readonly inside?: readonly string[]
   /** Why no actor of this process accepts the command, whatever its state: it is refused with these words. */
   readonly barred?: string
 }

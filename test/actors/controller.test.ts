@@ -1,5 +1,10 @@
-import { test } from 'vitest'
-import { born, done, given } from '../../src/runtime/testing/given.ts'
+import { expect, test } from 'vitest'
+import { decide } from '../../src/runtime/decide.ts'
+import { type Book, book } from '../../src/runtime/fold.ts'
+import { hydrate } from '../../src/runtime/persist.ts'
+import { born, done, failed, given } from '../../src/runtime/testing/given.ts'
+import { migrated } from '../../src/runtime/versions.ts'
+import { recording } from '../corpus/read.ts'
 import { shipped } from '../shipped.ts'
 
 const story = (...events: readonly { readonly type: string; readonly policy?: string }[]) =>
@@ -30,6 +35,44 @@ test('controller: whoever asked hears how it ended, and the child is forgotten',
       ['evictor.ActionEnded', { action: 'a1', verb: 'DrainNode', nodeName: 'n1', outcome: 'done', evicted: 3 }],
     ],
   })
+})
+
+test('controller: an order that is given again while it is carried out is begun once', () => {
+  const again = story(drain).when(drain)
+  again.then({ effects: [], emitted: [{ type: 'controller.ActionRepeated', action: 'a1', outcome: 'running' }] })
+  story(drain)
+    .when({ ...drain, force: true })
+    .then({
+      emitted: [{ type: 'controller.ActionRefused', reason: 'an action with this id is running, and its order was another' }],
+    })
+})
+
+test('controller: of an action that had ended before, the outcome is said again', () => {
+  story(drain)
+    .when({ ...done('a1', { outcome: 'done', evicted: 3 }), repeated: true })
+    .then({
+      emitted: [{ type: 'controller.ActionRepeated', action: 'a1', verb: 'DrainNode', node: 'n1', outcome: 'done' }],
+      effects: [
+        ['stop drain-node/a1', undefined],
+        ['evictor.ActionEnded', { outcome: 'done', evicted: 3 }],
+      ],
+    })
+})
+
+test('controller: an action that never began is refused, and its place is free', () => {
+  const told = failed('a1', 'Refused', 'drain-node/a1 was begun before, and with another input')
+  story(drain)
+    .when(told)
+    .then({
+      emitted: [{ type: 'controller.ActionRefused', action: 'a1', reason: told['error'].message }],
+      effects: [
+        ['stop drain-node/a1', undefined],
+        ['evictor.ActionEnded', { outcome: 'refused', reason: told['error'].message }],
+      ],
+    })
+  story(drain, told)
+    .when({ ...drain, id: 'a2' })
+    .then({ emitted: [{ type: 'controller.ActionAccepted' }] })
 })
 
 test('controller: two actions on one node are not admitted', () => {
@@ -90,4 +133,24 @@ test('controller: the brake does not hold back what gives something back', () =>
       effects: [['spawn uncordon-node/u1', {}]],
     })
   story(uncordon).when(pause).then({ effects: [] })
+})
+
+test('controller: what version 1 had under way is known to version 2, and its end is heard', () => {
+  const definition = shipped('controller')
+  const old = recording('cluster-v1.jsonl').actors.find(({ actor }) => actor.type === 'controller')
+  if (!old) throw new Error('no controller is in the recording')
+  let known: Book | undefined
+  let seen = 0
+  for (const commit of old.commits) {
+    known = book(known, old.actor, commit, commit.n)
+    const state = migrated(definition, old.actor, known)
+    const snapshot = hydrate(definition.machine, state)
+    for (const action of Object.keys(state.children)) {
+      const heard = decide(definition, old.actor, snapshot, { ...done(action, { outcome: 'done' }), at: 1 })
+      expect(heard?.fx[0], action).toMatchObject({ kind: 'stop', to: { id: action } })
+      expect(heard?.next.context.running[action]).toBeUndefined()
+      seen++
+    }
+  }
+  expect(seen).toBeGreaterThan(10)
 })

@@ -73,6 +73,15 @@ test('actor: a command that its process bars is refused with the reason, whateve
   expect(await inbox.call('parcel', 'Send', {}, 'another')).toMatchObject({ ok: true })
 })
 
+test('actor: a field that only another actor writes is not taken from outside', async () => {
+  const one = { type: 'parcel', id: 'one' }
+  const addressing = { ...parcelDef.events['parcel.Address'], inside: ['to'] }
+  const { process, inbox } = bed([{ ...parcelDef, events: { ...parcelDef.events, 'parcel.Address': addressing } }], one)
+  await process('a')
+  const detail = 'parcel.Address: to: only another actor says so'
+  expect(await inbox.call('parcel', 'Address', { to: 'Ada' })).toEqual({ ok: false, why: 'refused', detail })
+})
+
 test.each([
   ['an unknown verb', 'Explode', {}, /worker knows no command "Explode"; it knows Begin, Stop, Poison/],
   ['a missing field', 'Begin', {}, /worker\.Begin: node: /],

@@ -44,6 +44,40 @@ test('letters: a second spawn of a living actor is refused, and whoever asked he
   expect(heard?.em[0]?.ev).toMatchObject({ type: 'shop.ChildFailed', child: 'one', error: 'till/one is running already' })
 })
 
+test('letters: a one-shot actor lives once: who spawns it again hears how it ended, also from another process', async () => {
+  const { inbox, clock, process, journal } = bed(shopDefinitions({ oneShotMs: 86_400_000 }), shopSelf)
+  const first = await process('a')
+  await inbox.call('shop', 'Open', { name: 'one' })
+  await clock.advance(1_000)
+  await inbox.call('till', 'Shut', {}, 'shut', 'one')
+  await clock.advance(5_000)
+  await first.stop()
+  await process('b')
+  await inbox.call('shop', 'Open', { name: 'one' })
+  await clock.advance(5_000)
+  expect(journal.of(till).filter(({ ev }) => ev.type === 'xstate.init')).toHaveLength(1)
+  expect(journal.of(shopSelf).at(-1)?.ev).toMatchObject({
+    type: '$ignored',
+    event: { type: 'xstate.done.actor.one', repeated: true },
+  })
+})
+
+test('letters: a one-shot actor that is spawned again with another input is not begun, and the difference is said', async () => {
+  const { inbox, clock, process, journal } = bed(shopDefinitions({ oneShotMs: 86_400_000 }), shopSelf)
+  await process('a')
+  await inbox.call('shop', 'Open', { name: 'one' })
+  await clock.advance(1_000)
+  await inbox.call('till', 'Shut', {}, 'shut', 'one')
+  await clock.advance(5_000)
+  const parent = { ...shopSelf, ref: 'one' }
+  await inbox.send({ to: till, verb: '$Spawn', key: 'again', payload: { input: { other: true }, parent }, corr: 'again' })
+  await clock.advance(5_000)
+  expect(journal.of(till).filter(({ ev }) => ev.type === 'xstate.init')).toHaveLength(1)
+  expect(journal.of(shopSelf).at(-1)?.ev).toMatchObject({
+    event: { type: 'xstate.error.actor.one', error: { message: 'till/one was begun before, and with another input' } },
+  })
+})
+
 test('letters: stopping what has ended is no refusal', async () => {
   const { inbox, clock, journal } = await stage()
   await inbox.call('till', 'Shut', {}, 'shut', 'one')

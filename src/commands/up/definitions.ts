@@ -13,13 +13,14 @@ import {
 } from '../../actors/controller/effects.ts'
 import { eviction } from '../../actors/controller/eviction.ts'
 import { uncordonNode } from '../../actors/controller/uncordon-node.ts'
-import { controller } from '../../actors/controller.ts'
+import { controller, controllerMigrations } from '../../actors/controller.ts'
 import { evictorEffects } from '../../actors/evictor/effects.ts'
 import { evictor } from '../../actors/evictor.ts'
 import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
+import { orderEvents, verbs } from '../../events/verbs.ts'
 import type { KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 
@@ -77,15 +78,12 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const controllerDef: ActorDef<typeof controller> = {
     type: 'controller',
-    version: 1,
+    version: 2,
+    migrate: controllerMigrations,
     machine: controller,
-    events: controllerEvents,
+    events: { ...controllerEvents, ...orderEvents },
     effects: {},
-    children: {
-      drainNode: { type: 'drain-node', id: 'ref' },
-      deleteNode: { type: 'delete-node', id: 'ref' },
-      uncordonNode: { type: 'uncordon-node', id: 'ref' },
-    },
+    children: Object.fromEntries(Object.entries(verbs).map(([verb, { actor }]) => [verb, { type: actor, id: 'ref' as const }])),
     idInPayload: true,
   }
   const drainDef: ActorDef<typeof drainNode> = {
