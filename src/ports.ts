@@ -2,6 +2,7 @@ import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from './events/kubernetes.ts'
+import type { CreateEvent, ObjectId, Patch } from './events/orders.ts'
 import type { Cloud } from './events/provider.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
@@ -34,6 +35,41 @@ export type KubernetesWrites = {
   deleteNode(node: NodeRef, signal?: AbortSignal): Promise<void>
   /** Those of the powers that this process does not have (SelfSubjectAccessReview). */
   missingPowers(powers: readonly Power[], signal?: AbortSignal): Promise<readonly Power[]>
+}
+
+/** An object as the API holds it. */
+export type ObjectRead = {
+  readonly uid: string
+  readonly resourceVersion: string
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Single objects of any kind. Each method is one request. */
+export type Objects = {
+  read(object: ObjectId, signal?: AbortSignal): Promise<ObjectRead | undefined>
+  /** The UID of what was created. @throws AlreadyExists, Refused, Unavailable */
+  create(object: ObjectId, manifest: object, signal?: AbortSignal): Promise<string>
+  /** The resourceVersion after it. @throws Gone, Refused; Unavailable if the patch says another version */
+  patch(object: ObjectId, type: Patch['patchType'], patch: object, signal?: AbortSignal, subresource?: 'status'): Promise<string>
+  /** DELETE with UID precondition. @param graceSeconds undefined: the kind's own @throws Gone, Refused, Unavailable */
+  remove(object: ObjectId, uid: string, signal?: AbortSignal, graceSeconds?: number): Promise<void>
+  /** An Event (events.k8s.io/v1) beside the object that it is about. @throws AlreadyExists, Refused, Unavailable */
+  createEvent(event: NewEvent, signal?: AbortSignal): Promise<void>
+}
+export type NewEvent = Pick<CreateEvent, 'reportingComponent' | 'eventType' | 'reason' | 'action' | 'message'> & {
+  readonly name: string
+  readonly regarding: CreateEvent['objectReference']
+  /** RFC 3339; by default now. */
+  readonly eventTime?: string | undefined
+}
+
+/** Waits for nodes, however many at once, over one watch. */
+export type NodeWaits = {
+  /**
+   * Resolves with what `judge` first finds, other than undefined. It is asked of the node as it is, and after each change;
+   * undefined: there is no such node.
+   */
+  awaitNode<T>(name: string, judge: (node: Node | undefined) => T | undefined, signal: AbortSignal): Promise<T>
 }
 
 /** The ConfigMap that holds the brake, for people who have kubectl alone. */
@@ -217,4 +253,9 @@ export class Unavailable extends Error {
 /** Another writer has taken over what this one wrote: stop, and overwrite nothing. */
 export class Superseded extends Error {
   override name = 'Superseded'
+}
+
+/** An object of this name is there already. */
+export class AlreadyExists extends Unavailable {
+  override name = 'AlreadyExists'
 }

@@ -1,5 +1,18 @@
 import type { z } from 'zod'
 import { DeleteNode, DrainNode, UncordonNode } from './controller.ts'
+import {
+  CheckNodeDeleted,
+  CheckNodeStatus,
+  Create,
+  CreateEvent,
+  Delete,
+  DisconnectCluster,
+  EvictPod,
+  type ObjectId,
+  objectName,
+  Patch,
+  PatchNode,
+} from './orders.ts'
 
 /** What an action is at work on. Its facts carry it, so that `why` finds them. A pod is named `<namespace>/<name>`. */
 export type Target = {
@@ -31,11 +44,74 @@ const node = {
   alone: ({ nodeName }: { readonly nodeName: string }): string => `node ${nodeName}`,
 }
 
+const objectTarget = (of: ObjectId): Target => ({
+  object: objectName(of),
+  ...(of.namespace !== undefined && { namespace: of.namespace }),
+})
+const object = {
+  target: ({ object: of }: { readonly object: ObjectId }): Target => objectTarget(of),
+  alone: ({ object: of }: { readonly object: ObjectId }): string => objectName(of),
+}
+/** What an order to create means. */
+export const createdObject = ({ group, version, resource, object: { metadata } }: Create): ObjectId => {
+  const { name, namespace } = metadata
+  return { group, version, resource, name, ...(namespace !== undefined && { namespace }) }
+}
+
 /** Every kind of action. A new one is a row here, a machine with its effects, and their definition. */
 export const verbs = {
   DrainNode: row({ order: DrainNode, v: 1, actor: 'drain-node', reach: 'disruptive', ...node }),
   DeleteNode: row({ order: DeleteNode, v: 1, actor: 'delete-node', reach: 'disruptive', ...node }),
   UncordonNode: row({ order: UncordonNode, v: 1, actor: 'uncordon-node', reach: 'restoring', ...node }),
+  PatchNode: row({ order: PatchNode, v: 1, actor: 'patch-node', reach: 'disruptive', ...node }),
+  CheckNodeDeleted: row({
+    order: CheckNodeDeleted,
+    v: 1,
+    actor: 'check-node-deleted',
+    reach: 'internal',
+    target: node.target,
+  }),
+  CheckNodeStatus: row({ order: CheckNodeStatus, v: 1, actor: 'check-node-status', reach: 'internal', target: node.target }),
+  EvictPod: row({
+    order: EvictPod,
+    v: 1,
+    actor: 'evict-pod',
+    reach: 'disruptive',
+    target: ({ namespace, podName }) => ({ namespace, pod: `${namespace}/${podName}` }),
+    alone: ({ namespace, podName }) => `pod ${namespace}/${podName}`,
+  }),
+  CreateEvent: row({
+    order: CreateEvent,
+    v: 1,
+    actor: 'create-event',
+    reach: 'internal',
+    target: ({ objectReference: { kind, namespace, name } }) => ({
+      ...(namespace !== undefined && { namespace }),
+      ...(kind === 'Node'
+        ? { node: name }
+        : kind === 'Pod'
+          ? { pod: `${namespace ?? ''}/${name}` }
+          : { object: `${kind}/${name}` }),
+    }),
+  }),
+  Patch: row({ order: Patch, v: 1, actor: 'patch-object', reach: 'disruptive', ...object }),
+  Create: row({
+    order: Create,
+    v: 1,
+    actor: 'create-object',
+    reach: 'disruptive',
+    target: (order) => objectTarget(createdObject(order)),
+    alone: (order) => objectName(createdObject(order)),
+  }),
+  Delete: row({ order: Delete, v: 1, actor: 'delete-object', reach: 'disruptive', ...object }),
+  DisconnectCluster: row({
+    order: DisconnectCluster,
+    v: 1,
+    actor: 'disconnect-cluster',
+    reach: 'disruptive',
+    target: ({ namespace }) => ({ namespace, object: `namespaces/${namespace}` }),
+    alone: () => 'cluster',
+  }),
 } as const
 
 export type Verb = keyof typeof verbs

@@ -60,14 +60,15 @@ test('controller: of an action that had ended before, the outcome is said again'
 })
 
 test('controller: an action that never began is refused, and its place is free', () => {
-  const told = failed('a1', 'Refused', 'drain-node/a1 was begun before, and with another input')
+  const reason = 'drain-node/a1 was begun before, and with another input'
+  const told = failed('a1', 'Refused', reason)
   story(drain)
     .when(told)
     .then({
-      emitted: [{ type: 'controller.ActionRefused', action: 'a1', reason: told['error'].message }],
+      emitted: [{ type: 'controller.ActionRefused', action: 'a1', reason }],
       effects: [
         ['stop drain-node/a1', undefined],
-        ['evictor.ActionEnded', { outcome: 'refused', reason: told['error'].message }],
+        ['evictor.ActionEnded', { outcome: 'refused', reason }],
       ],
     })
   story(drain, told)

@@ -16,6 +16,9 @@ export const controllerPowers: readonly Power[] = [
   { verb: 'list', group: '', resource: 'pods' },
   { verb: 'delete', group: '', resource: 'pods' },
   { verb: 'create', group: '', resource: 'pods', subresource: 'eviction' },
+  { verb: 'list', group: '', resource: 'nodes' },
+  { verb: 'watch', group: '', resource: 'nodes' },
+  { verb: 'create', group: 'events.k8s.io', resource: 'events' },
 ]
 
 const REQUEST_MS = 10_000

@@ -168,7 +168,7 @@ const named = async <T>(method: string, path: string, signal: AbortSignal | unde
   }
 }
 
-const OURS: ReadonlySet<string> = new Set(['Gone', 'Blocked', 'Refused', 'Unavailable', 'Expired', 'TooLarge'])
+const OURS: ReadonlySet<string> = new Set(['Gone', 'Blocked', 'Refused', 'Unavailable', 'AlreadyExists', 'Expired', 'TooLarge'])
 const isNamed = (error: unknown): boolean => error instanceof Error && OURS.has(error.name)
 
 /** What went wrong on the wire, in words: several addresses fail as an AggregateError without a message. */

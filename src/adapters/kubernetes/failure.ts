@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Blocked, Gone, Refused, Unavailable } from '../../ports.ts'
+import { AlreadyExists, Blocked, Gone, Refused, Unavailable } from '../../ports.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 /** The version or continue token is too old for the server (410): list again. */
@@ -10,6 +10,7 @@ export class Expired extends Unavailable {
 // What makes no sense is left out field by field: the code of a Status counts, whatever its details are.
 const Status = z.object({
   message: z.string().catch(''),
+  reason: z.string().optional().catch(undefined),
   code: z.number().optional().catch(undefined),
   details: z
     .object({
@@ -39,6 +40,7 @@ const failureFrom = (asked: Asked, code: number, status: Status, { retryAfter, d
   if (code === 404) return new Gone(what)
   if (code === 410) return new Expired(`${what}: list again`)
   if (isOfAnother(code, status)) return new Gone(what)
+  if (code === 409 && status.reason === 'AlreadyExists') return new AlreadyExists(what)
   if (code === 409) return new Unavailable(`${what}: somebody changed it at the same time; try again`)
   if (code === 429 && isOfBudget(asked, status)) return new Blocked(what, wishMs)
   if (code === 500 && status.message.includes('more than one PodDisruptionBudget'))

@@ -1,3 +1,4 @@
+import type { ObjectId } from '../../events/orders.ts'
 import { Refused, type Served } from '../../ports.ts'
 
 /** The collection of a kind, over all namespaces unless the kind is limited to one. */
@@ -9,6 +10,16 @@ export const collectionPath = ({ kind: { group, resource, namespace }, version }
 export const nodePath = (name: string): string => `/api/v1/nodes/${segment(name)}`
 export const podPath = (namespace: string, name: string): string =>
   `/api/v1/namespaces/${segment(namespace)}/pods/${segment(name)}`
+
+/** A kind's objects: of one namespace, of the cluster, or one of them by its name. */
+export const objectPath = (
+  { group, version, resource, namespace }: Omit<ObjectId, 'name'>,
+  ...more: readonly string[]
+): string => {
+  const root = group === '' ? `/api/${segment(version)}` : `/apis/${segment(group)}/${segment(version)}`
+  const within = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`
+  return `${root}${within}/${[resource, ...more].map(segment).join('/')}`
+}
 
 // An empty name or `..` would turn the DELETE of one node into the DELETE of all of them.
 const segment = (name: string): string => {

@@ -23,8 +23,9 @@ import { evictorEvents } from '../../events/evictor.ts'
 import { orderEvents, verbs } from '../../events/verbs.ts'
 import type { KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
+import { type ActionMeans, actionDefinitions } from './action-definitions.ts'
 
-export type Ports = {
+export type Ports = ActionMeans & {
   readonly kubernetes: KubernetesWrites
   /** What the agent works with: kinds, where they come from and where they go, and who tells whose cluster it is. */
   readonly agent: AgentMeans
@@ -119,5 +120,15 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     events: {},
     effects: uncordonNodeEffects(kubernetes),
   }
-  return [clusterDef, agentDef, evictorDef, controllerDef, drainDef, evictionDef, deletionDef, uncordonDef]
+  return [
+    clusterDef,
+    agentDef,
+    evictorDef,
+    controllerDef,
+    drainDef,
+    evictionDef,
+    deletionDef,
+    uncordonDef,
+    ...actionDefinitions(ports, oneShot),
+  ]
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ConnectionOptions, NatsConnection } from 'nats'
 import { permits, permitsNothing } from '../../actors/cluster.ts'
+import { NODE_ID_LABELS } from '../../actors/controller/node-identity.ts'
 import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
@@ -16,6 +17,8 @@ import type { Access } from '../../adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
+import { nodeWaits } from '../../adapters/kubernetes/node-waits.ts'
+import { kubernetesObjects } from '../../adapters/kubernetes/objects.ts'
 import { ONLY_OBSERVES, observing } from '../../adapters/kubernetes/observing.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
@@ -114,6 +117,10 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),
     readOnly,
+    own: kubernetesObjects(client),
+    granted: kubernetesObjects(client),
+    waits: nodeWaits(kubernetesReads(client)),
+    nodeIdLabels: NODE_ID_LABELS,
   }
   const known = definitions(ports)
   await refuseLoss(storage, cluster, known, options.acceptLoss, own, log)
