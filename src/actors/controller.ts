@@ -15,8 +15,8 @@ const cancellations = ({ running }: Context, reason: string, spared: readonly st
     .filter(([, { verb }]) => !spared.includes(verbs[verb].reach))
     .map(([action, each]) => cancel(action, each, reason))
 
-export const BRAKED = 'the brake is on'
-export const LEAVING = 'the cluster leaves the phase automating'
+const BRAKED = 'the brake is on'
+const LEAVING = 'the cluster leaves the phase automating'
 /** Retired and idle, it stays so long for what is to be given back: those who ask may not know yet. */
 const LINGER_MS = 2_000
 

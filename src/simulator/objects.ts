@@ -55,6 +55,9 @@ type LeaseObject = ApiObject & { readonly kind: 'Lease'; readonly spec: Readonly
 
 type ConfigMapObject = ApiObject & { readonly kind: 'ConfigMap'; readonly data?: Readonly<Record<string, string>> }
 
+/** An event of events.k8s.io. */
+type EventObject = ApiObject & { readonly kind: 'Event'; readonly reportingController: string }
+
 /** What the store keeps under each resource. */
 export type Kinds = {
   readonly nodes: NodeObject
@@ -66,6 +69,7 @@ export type Kinds = {
   readonly poddisruptionbudgets: BudgetObject
   readonly leases: LeaseObject
   readonly configmaps: ConfigMapObject
+  readonly events: EventObject
 }
 export type ResourceName = keyof Kinds
 
@@ -108,6 +112,7 @@ export const kinds: Readonly<Record<ResourceName, Kind>> = {
   poddisruptionbudgets: described('poddisruptionbudgets', 'policy', 'PodDisruptionBudget', ['pdb']),
   leases: described('leases', 'coordination.k8s.io', 'Lease', [], { hasStatus: false }),
   configmaps: described('configmaps', '', 'ConfigMap', ['cm'], { hasStatus: false }),
+  events: described('events', 'events.k8s.io', 'Event', ['ev'], { hasStatus: false }),
 }
 export const resourceNames: readonly ResourceName[] = [
   'namespaces',
@@ -119,6 +124,7 @@ export const resourceNames: readonly ResourceName[] = [
   'poddisruptionbudgets',
   'leases',
   'configmaps',
+  'events',
 ]
 export const isResourceName = (text: string): text is ResourceName => Object.hasOwn(kinds, text)
 export const apiVersionOf = ({ group, version }: Kind): string => (group === '' ? version : `${group}/${version}`)

@@ -46,6 +46,7 @@ const special: { readonly [Resource in ResourceName]?: Readonly<Record<string, (
     'status.phase': ({ status }) => status.phase ?? '',
   },
   nodes: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable === true) },
+  events: { reportingController: ({ reportingController }) => reportingController },
 }
 
 /** A field selector as it stands in a URL: the fields the real server has an index of. @throws ApiFailure 400 */

@@ -10,6 +10,7 @@ import { systemClock } from './clock.ts'
 import { runDaemonSets } from './controllers/daemonset.ts'
 import { runDeployments } from './controllers/deployment.ts'
 import { runDisruption } from './controllers/disruption.ts'
+import { runEventExpiry } from './controllers/events.ts'
 import { runGarbageCollection } from './controllers/garbage.ts'
 import { runKubelets } from './controllers/kubelet.ts'
 import { runNodes, runPodCollection } from './controllers/node.ts'
@@ -63,6 +64,7 @@ const run = (world: World): void => {
   runDaemonSets(world)
   runDisruption(world)
   runGarbageCollection(world)
+  runEventExpiry(world)
 }
 
 const beginEmpty = (store: Beginning): void => {

@@ -22,6 +22,7 @@ export const emptyTables = (): Tables => ({
   poddisruptionbudgets: new Map(),
   leases: new Map(),
   configmaps: new Map(),
+  events: new Map(),
 })
 
 // Here, and in `apply`, a resource's name and the type of its objects are joined without proof.

@@ -38,7 +38,7 @@ const requesterOf = (order: Order): string | undefined => ('requester' in order 
 const bare = ({ type: _, at: __, requester: ___, ...order }: Order & { readonly requester?: string | undefined }): object => order
 
 /** JSON with the fields of every object in alphabetical order. */
-export const canonical = (value: unknown): string =>
+const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, each: unknown) =>
     typeof each === 'object' && each !== null && !Array.isArray(each)
       ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))

@@ -6,7 +6,7 @@ import { invoked } from '../../runtime/intent.ts'
 import type { EffectDef } from '../../runtime/types.ts'
 
 /** Where an action ends before its last step; undefined: it goes on. */
-export type Verdict = { readonly ends: 'done' | 'gone' } | { readonly error: string; readonly reason: string } | undefined
+type Verdict = { readonly ends: 'done' | 'gone' } | { readonly error: string; readonly reason: string } | undefined
 
 /** One request to the world. What it tells is joined to what is known, and then judged. */
 type Step<Order, Known, Inputs> = {

@@ -9,10 +9,10 @@ import type { ObjectFound, PatchObjectEffects } from './patch-object.ts'
 import { asking, changing } from './requests.ts'
 
 /** Which action patched an object last: a repeat of it finds its own id. */
-export const PATCHED_BY = 'quartermaster.dev/patched-by'
+const PATCHED_BY = 'quartermaster.dev/patched-by'
 
 /** The name of an Event: that of its object, as Kubernetes' own are named, and one for each `key`. */
-export const eventName = ({ name }: Note['regarding'], key: string): string =>
+const eventName = ({ name }: Note['regarding'], key: string): string =>
   `${name.slice(0, 200)}.${createHash('sha256').update(key).digest('hex').slice(0, 16)}`
 
 export const createEventEffects = (objects: Pick<Objects, 'createEvent'>): CreateEventEffects => ({

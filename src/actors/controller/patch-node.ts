@@ -2,7 +2,7 @@ import type { PatchNode } from '../../events/orders.ts'
 import { type ChainEffects, chain } from './chain.ts'
 import { isMeant, type NodeFound } from './node-identity.ts'
 
-export type Taint = { readonly key: string; readonly value?: string | undefined; readonly effect: string }
+type Taint = { readonly key: string; readonly value?: string | undefined; readonly effect: string }
 /** What of a node this action may change. */
 export type Patchable = {
   readonly labels: Readonly<Record<string, string>>
@@ -44,7 +44,7 @@ const matches =
     plain(one.key) === other.key && one.effect === other.effect
 
 /** Pure: the taints after the changes. A taint that is there already keeps its place and gets the new value. */
-export const taintsAfter = (taints: readonly Taint[], changes: readonly Taint[]): readonly Taint[] =>
+const taintsAfter = (taints: readonly Taint[], changes: readonly Taint[]): readonly Taint[] =>
   changes.reduce<readonly Taint[]>((now, change) => {
     if (change.key.startsWith(REMOVES)) return now.filter((taint) => !matches(change)(taint))
     return now.some(matches(change)) ? now.map((taint) => (matches(change)(taint) ? change : taint)) : now.concat(change)

@@ -11,6 +11,20 @@ import { apiVersionOf } from '../objects.ts'
 
 const TIME_IN_MICROSECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/
 const Loose = z.looseObject({ metadata: z.looseObject({ name: z.string() }) })
+/** What a real server demands of an event whose `eventTime` is set (validation/events.go). */
+const NewEvent = Loose.extend({
+  eventTime: z.string().regex(TIME_IN_MICROSECONDS),
+  type: z.enum(['Normal', 'Warning']),
+  reason: z.string().min(1).max(128),
+  action: z.string().min(1).max(128),
+  note: z.string().max(1_024).optional(),
+  reportingController: z.string().min(1),
+  reportingInstance: z.string().min(1).max(128),
+  regarding: z.looseObject({ namespace: z.string().optional() }),
+}).refine(
+  ({ metadata, regarding }) => (regarding.namespace ?? 'default') === metadata.namespace,
+  'an event stands in the namespace of what it is about',
+)
 const schemas: Readonly<Record<ResourceName, z.ZodType>> = {
   nodes: Node,
   pods: Pod,
@@ -21,6 +35,7 @@ const schemas: Readonly<Record<ResourceName, z.ZodType>> = {
   namespaces: Loose,
   leases: Loose,
   configmaps: Loose.extend({ data: z.record(z.string(), z.string()).optional() }),
+  events: NewEvent,
 }
 
 export type Fields = { readonly [field: string]: unknown }
@@ -75,6 +90,7 @@ const completed = ({ resource, hasStatus }: Kind, fields: Fields): Fields => {
       status: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0, ...status },
     }
   if (resource === 'deployments' || resource === 'replicasets') return { ...fields, spec: { replicas: 1, ...spec }, status }
+  if (resource === 'events') return fields
   return hasStatus ? { ...fields, spec, status } : { ...fields, spec }
 }
 

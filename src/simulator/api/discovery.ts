@@ -2,7 +2,7 @@ import type { Kind } from '../objects.ts'
 import { kinds } from '../objects.ts'
 
 const VERBS = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']
-const groups = ['apps', 'policy', 'coordination.k8s.io', 'authorization.k8s.io'] as const
+const groups = ['apps', 'policy', 'coordination.k8s.io', 'events.k8s.io', 'authorization.k8s.io'] as const
 const gitVersion = 'v1.34.0-simulated'
 
 const resourcesOf = (kind: Kind): object[] => {

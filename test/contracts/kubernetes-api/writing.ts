@@ -41,6 +41,34 @@ export const writing = (bed: () => Bed): void => {
     expect((await api.post(paths.leases, lease('micro', { renewTime: '2026-01-01T00:00:00.123456Z' }))).status).toBe(201)
   })
 
+  test('writes: an event wants microseconds and the namespace of what it is about', async () => {
+    const { api } = bed()
+    const path = '/apis/events.k8s.io/v1/namespaces/default/events'
+    const event = (name: string, fields: object = {}) => ({
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name, namespace: 'default' },
+      eventTime: '2026-01-01T00:00:00.123456Z',
+      type: 'Warning',
+      reason: 'Tested',
+      action: 'Test',
+      note: 'a contract',
+      regarding: { kind: 'Node', name: 'some-node' },
+      reportingController: 'quartermaster.dev/contract',
+      reportingInstance: 'contract-1',
+      ...fields,
+    })
+    const name = `contract-${Date.now()}`
+    expect((await api.post(path, event(name))).body).toMatchObject({ type: 'Warning', reason: 'Tested', action: 'Test' })
+    expect((await api.post(path, event(name))).body).toMatchObject({ code: 409, reason: 'AlreadyExists' })
+    expect((await api.get(`${path}/${name}`)).body.regarding).toMatchObject({ kind: 'Node', name: 'some-node' })
+    expect((await api.post(path, event(`${name}-type`, { type: 'Odd' }))).status).toBe(422)
+    expect((await api.post(path, event(`${name}-action`, { action: '' }))).status).toBe(422)
+    const elsewhere = { kind: 'Pod', namespace: 'kube-system', name: 'some-pod' }
+    expect((await api.post(path, event(`${name}-where`, { regarding: elsewhere }))).status).toBe(422)
+    expect((await api.delete(`${path}/${name}`)).status).toBe(200)
+  })
+
   test('writes: a patch merges, a JSON patch tests first, and other types are refused', async () => {
     const { api, node } = bed()
     const path = `/api/v1/nodes/${node}`
