@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
 import { dumpCommand } from './commands/dump.ts'
 import { effectsCommand } from './commands/effects.ts'
+import { guardCommand } from './commands/guard.ts'
 import { journalCommand } from './commands/journal.ts'
 import { phaseCommands } from './commands/phase.ts'
 import { plan } from './commands/plan.ts'
@@ -33,6 +34,7 @@ dumpCommand(program)
 plan(program)
 journalCommand(program)
 effectsCommand(program)
+guardCommand(program)
 
 // Whoever reads us may stop reading (`… | head`): that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

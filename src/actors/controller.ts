@@ -1,9 +1,23 @@
+import { createHash } from 'node:crypto'
 import { setup } from 'xstate'
 import type { ActionOutcome, ControllerEvent, ControllerFact } from '../events/controller.ts'
-import { actorOf, type Order, type Verb, verbNames, verbOf, verbs } from '../events/verbs.ts'
-import { spawned, tell } from '../runtime/intent.ts'
+import type { GuardSet } from '../events/guard.ts'
+import { actorOf, type Order, type Verb, verbNames, verbs } from '../events/verbs.ts'
+import { invoked, spawned, tell } from '../runtime/intent.ts'
 import type { Migrations } from '../runtime/types.ts'
-import { type Admission, admission, type Context, ending, fromVersion1, type Running, without } from './controller/admission.ts'
+import {
+  admission,
+  approved,
+  type Change,
+  type Context,
+  dropped,
+  ended,
+  fromVersion1,
+  type Look,
+  looked,
+  type Running,
+  type Seen,
+} from './controller/admission.ts'
 
 const cancel = (action: string, { verb }: Running, reason: string) => {
   const to = actorOf(verb, action)
@@ -15,6 +29,8 @@ const cancellations = ({ running }: Context, reason: string, spared: readonly st
     .filter(([, { verb }]) => !spared.includes(verbs[verb].reach))
     .map(([action, each]) => cancel(action, each, reason))
 
+const hashOf = (guard: GuardSet['guard']): string => createHash('sha256').update(JSON.stringify(guard)).digest('hex')
+
 const BRAKED = 'the brake is on'
 const LEAVING = 'the cluster leaves the phase automating'
 /** Retired and idle, it stays so long for what is to be given back: those who ask may not know yet. */
@@ -24,70 +40,131 @@ const children = Object.fromEntries(verbNames.map((verb) => [verb, spawned<Actio
   readonly [V in Verb]: ReturnType<typeof spawned<ActionOutcome, { readonly order: object }>>
 }
 
+/** The look at what an order would touch is a child beside the actions, whose ids begin with a letter or a digit. */
+const LOOK = '?'
+const lookOf = (action: string): string => `${LOOK}${action}`
+const actionOf = (ref: string): string | undefined => (ref.startsWith(LOOK) ? ref.slice(LOOK.length) : undefined)
+const expiryOf = (action: string): string => `approval of ${action}`
+
 const parts = setup({
   types: {
     context: {} as Context,
-    events: {} as ControllerEvent | Order,
+    events: {} as ControllerEvent | Order | GuardSet,
     emitted: {} as ControllerFact,
     input: {} as { readonly cluster: string; readonly paused: boolean; readonly at: number },
   },
-  actors: children,
+  actors: {
+    ...children,
+    /** Reports GuardSet: what the file says. */
+    followGuard: invoked<void, Record<string, never>>(),
+    /** The zone of what an order would touch, and how many pods of its node. */
+    look: invoked<Seen, Look>(),
+  },
   actions: { tell },
   delays: { linger: LINGER_MS },
   guards: {
-    isIdle: ({ context }) => Object.keys(context.running).length === 0,
-    isBusy: ({ context }) => Object.keys(context.running).length > 0,
-    isRunning: ({ context, event }) => event.type === 'controller.CancelAction' && context.running[event.id] !== undefined,
+    isIdle: ({ context: { running, pending } }) => Object.keys(running).length + Object.keys(pending).length === 0,
+    isBusy: ({ context: { running, pending } }) => Object.keys(running).length + Object.keys(pending).length > 0,
+    isKnown: ({ context, event }) =>
+      event.type === 'controller.CancelAction' && (context.running[event.id] ?? context.pending[event.id]) !== undefined,
+    isWaiting: ({ context, event }) =>
+      (event.type === 'controller.Approve' || event.type === 'controller.ApprovalExpired') &&
+      context.pending[event.id]?.stage === 'waiting',
+    isOtherGuard: ({ context, event }) =>
+      event.type === 'controller.GuardSet' && JSON.stringify(event.guard) !== JSON.stringify(context.guard),
   },
 })
+type Enqueue = Parameters<Parameters<typeof parts.enqueueActions>[0]>[0]['enqueue']
+type Heard<Type extends string> = Extract<ControllerEvent | Order | GuardSet, { readonly type: Type }>
 
-/** One way for all verbs: the order's actor if nothing speaks against it, a fact, and word to whoever asked. */
-const ordered = parts.enqueueActions(({ enqueue, context, event }) => {
-  const order = event as Order
-  const { facts, letters, running, begins }: Admission = admission(context, order)
+/** Says and does what an event brings about. */
+const apply = (enqueue: Enqueue, { facts = [], letters = [], context = {}, begins, looks, expires, decided }: Change): void => {
   for (const fact of facts) enqueue.emit(fact)
   for (const params of letters) enqueue({ type: 'tell', params })
-  enqueue.assign({ running })
-  if (begins) enqueue.spawnChild(verbOf(order), { id: order.id, input: { order: begins } })
-})
+  enqueue.assign(context)
+  if (begins) enqueue.spawnChild(begins.verb, { id: begins.id, input: { order: begins.order } })
+  if (looks) enqueue.spawnChild('look', { id: lookOf(looks.id), input: looks.at })
+  if (expires)
+    enqueue.raise({ type: 'controller.ApprovalExpired', id: expires.id, at: 0 }, { id: expiryOf(expires.id), delay: expires.ms })
+  if (decided !== undefined) enqueue.cancel(expiryOf(decided))
+}
+/** One way for all verbs: the order's actor if nothing speaks against it, a fact, and word to whoever asked. */
+const ordered = parts.enqueueActions(({ enqueue, context, event }) => apply(enqueue, admission(context, event as Order)))
 const onEveryVerb = Object.fromEntries(verbNames.map((verb) => [`controller.${verb}`, { actions: ordered }])) as {
   readonly [V in Verb as `controller.${V}`]: { readonly actions: typeof ordered }
+}
+
+/** Of everything that has not begun. Each is judged on what the one before left. */
+const dropAll = (context: Context, reason: string): readonly Change[] => {
+  let now = context
+  return Object.keys(context.pending).map((action) => {
+    const change = dropped(now, action, reason)
+    now = { ...now, ...change.context }
+    return change
+  })
 }
 
 /** Admits actions and has one journaled actor made for each; whoever asked hears how it ended. */
 export const controller = parts.createMachine({
   id: 'controller',
-  context: ({ input }) => ({ cluster: input?.cluster ?? '', closed: input?.paused ? BRAKED : '', running: {} }),
+  context: ({ input }) => ({
+    cluster: input?.cluster ?? '',
+    closed: input?.paused ? BRAKED : '',
+    guard: null,
+    running: {},
+    pending: {},
+    spent: {},
+  }),
   initial: 'serving',
+  invoke: { src: 'followGuard', id: 'followGuard', input: {} },
   on: {
     ...onEveryVerb,
+    'controller.GuardSet': {
+      guard: 'isOtherGuard',
+      actions: parts.enqueueActions(({ enqueue, event }) => {
+        const { guard } = event as GuardSet
+        enqueue.assign({ guard })
+        enqueue.emit({ type: 'controller.GuardSet', sha256: hashOf(guard) })
+      }),
+    },
+    'controller.Approve': {
+      guard: 'isWaiting',
+      actions: parts.enqueueActions(({ enqueue, context, event }) =>
+        apply(enqueue, approved(context, event as Heard<'controller.Approve'>)),
+      ),
+    },
+    'controller.ApprovalExpired': {
+      guard: 'isWaiting',
+      actions: parts.enqueueActions(({ enqueue, context, event }) =>
+        apply(enqueue, dropped(context, (event as Heard<'controller.ApprovalExpired'>).id, 'nobody approved it in time')),
+      ),
+    },
     'controller.CancelAction': {
-      guard: 'isRunning',
+      guard: 'isKnown',
       actions: parts.enqueueActions(({ enqueue, context, event }) => {
-        const { id } = event as Extract<ControllerEvent, { readonly type: 'controller.CancelAction' }>
+        const { id } = event as Heard<'controller.CancelAction'>
         const running = context.running[id]
         if (running) enqueue({ type: 'tell', params: cancel(id, running, 'cancelled') })
+        else apply(enqueue, dropped(context, id, 'cancelled before it began'))
       }),
     },
     'xstate.done.actor.*': {
       actions: parts.enqueueActions(({ enqueue, context, event }) => {
-        const { actorId, output, repeated } = event as Extract<ControllerEvent, { readonly output: ActionOutcome }>
-        const { facts, letters } = ending(context, actorId, output, repeated === true)
+        const { actorId, output, repeated, at } = event as Extract<ControllerEvent, { readonly output: ActionOutcome }>
+        const action = actionOf(actorId)
         enqueue.stopChild(actorId)
-        enqueue.assign({ running: without(context.running, actorId) })
-        for (const fact of facts) enqueue.emit(fact)
-        for (const params of letters) enqueue({ type: 'tell', params })
+        if (action === undefined) apply(enqueue, ended(context, actorId, output, repeated === true))
+        else apply(enqueue, looked(context, action, output as unknown as Seen, at))
       }),
     },
-    // It never lived: its id was used before or is too old, or nobody hosts its type.
+    // An action that never lived: its id was used before or is too old, or nobody hosts its type. Or nothing could be seen.
     'xstate.error.actor.*': {
       actions: parts.enqueueActions(({ enqueue, context, event }) => {
         const { actorId, error } = event as Extract<ControllerEvent, { readonly error: object }>
-        const { facts, letters } = ending(context, actorId, { outcome: 'refused', reason: error.message }, false)
+        const action = actionOf(actorId)
         enqueue.stopChild(actorId)
-        enqueue.assign({ running: without(context.running, actorId) })
-        for (const fact of facts) enqueue.emit(fact)
-        for (const params of letters) enqueue({ type: 'tell', params })
+        if (action === undefined) apply(enqueue, ended(context, actorId, { outcome: 'refused', reason: error.message }, false))
+        else apply(enqueue, dropped(context, action, `what it would touch could not be looked at: ${error.message}`))
       }),
     },
   },
@@ -98,6 +175,7 @@ export const controller = parts.createMachine({
           actions: parts.enqueueActions(({ enqueue, context, event }) => {
             const { policy } = event as Extract<ControllerEvent, { readonly type: 'controller.Pause' }>
             enqueue.assign({ closed: BRAKED })
+            for (const change of dropAll(context, BRAKED)) apply(enqueue, change)
             if (policy === 'rollback')
               for (const params of cancellations(context, BRAKED, ['restoring', 'internal'])) enqueue({ type: 'tell', params })
           }),
@@ -109,6 +187,7 @@ export const controller = parts.createMachine({
     retiring: {
       entry: parts.enqueueActions(({ enqueue, context }) => {
         enqueue.assign({ closed: LEAVING })
+        for (const change of dropAll(context, LEAVING)) apply(enqueue, change)
         for (const params of cancellations(context, LEAVING, ['restoring'])) enqueue({ type: 'tell', params })
       }),
       initial: 'waiting',
@@ -121,7 +200,7 @@ export const controller = parts.createMachine({
   },
 })
 
-/** Version 1 knew three verbs, each with a name of its own for its children. */
+/** Version 1 knew no guard and three verbs, each with a name of its own for its children. */
 export const controllerMigrations: Migrations = {
   1: (state) => ({
     ...state,

@@ -7,6 +7,7 @@ import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import type { KindOptions } from '../events/kinds.ts'
 import type { Log } from '../runtime/ground.ts'
+import { readGuard } from './guard.ts'
 import { type Connection, DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
 import { dollars } from './table.ts'
@@ -22,6 +23,7 @@ type Options = WorldOptions & {
   readonly acceptLoss?: true
   readonly configMaps?: readonly string[]
   readonly emptyReplicaSets?: true
+  readonly guard?: string
   /** An address, or `true` where none was given. */
   readonly metrics?: string | true
 }
@@ -57,6 +59,7 @@ export const upCommand = (program: Command): void => {
     )
     .option('--config-maps <namespace...>', 'read the ConfigMaps of these namespaces too, redacted (default: of none)')
     .option('--empty-replica-sets', 'keep the old, empty ReplicaSets of Deployments too')
+    .option('--guard <file>', 'what may be ordered of the controller: a JSON file, see docs/guard.md')
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .option(
       '--metrics [address]',
@@ -71,6 +74,7 @@ export const upCommand = (program: Command): void => {
 
 const up = async (options: Options): Promise<void> => {
   const kinds = kindOptions(options)
+  const guard = options.guard === undefined ? undefined : readGuard(options.guard)
   const real = await realCluster(options)
   const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
@@ -92,6 +96,7 @@ const up = async (options: Options): Promise<void> => {
       mayWrite,
       policy,
       kinds,
+      guard,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { BrakePolicy } from './cluster.ts'
+import { Approve, Signature } from './orders.ts'
 
 const id = z.string().min(1).max(200)
 const nodeName = z.string().min(1).max(253)
@@ -18,10 +19,11 @@ export const DrainNode = z.strictObject({
   /** What keeps the node after the deadline is deleted in spite of its budget. */
   force: z.boolean().default(false),
   requester,
+  signature: Signature.optional(),
 })
 export type DrainNode = z.infer<typeof DrainNode>
 
-export const DeleteNode = z.strictObject({ id, ...NodeIdentity, requester })
+export const DeleteNode = z.strictObject({ id, ...NodeIdentity, requester, signature: Signature.optional() })
 export type DeleteNode = z.infer<typeof DeleteNode>
 
 /** Takes back the cordon that a drain left on a node which is not to be deleted after all. */
@@ -29,6 +31,7 @@ export const UncordonNode = z.strictObject({ id, ...NodeIdentity, action: id })
 export type UncordonNode = z.infer<typeof UncordonNode>
 
 const CancelAction = z.strictObject({ id })
+const ApprovalExpired = z.strictObject({ id })
 const Retire = z.strictObject({ policy: BrakePolicy })
 const Resume = z.strictObject({})
 const Cancel = z.strictObject({ reason: z.string() })
@@ -68,6 +71,8 @@ type Failed = {
 export type ControllerEvent = At &
   (
     | ({ readonly type: 'controller.CancelAction' } & z.infer<typeof CancelAction>)
+    | ({ readonly type: 'controller.Approve' } & Approve)
+    | ({ readonly type: 'controller.ApprovalExpired' } & z.infer<typeof ApprovalExpired>)
     /** Accept nothing more, end when everything has ended. */
     | ({ readonly type: 'controller.Retire' } & z.infer<typeof Retire>)
     /** The brake: accept nothing more until Resume. */
@@ -94,6 +99,13 @@ type About = {
 export type ControllerFact =
   | ({ readonly type: 'controller.ActionAccepted' } & About)
   | ({ readonly type: 'controller.ActionRefused'; readonly reason: string } & About)
+  /** Somebody has to approve it before this time, epoch ms. */
+  | ({ readonly type: 'controller.ActionWaiting'; readonly until: number } & About)
+  | ({ readonly type: 'controller.ActionApproved' } & About)
+  /** Whoever approved it was not believed; it goes on waiting. */
+  | ({ readonly type: 'controller.ApprovalRefused'; readonly reason: string } & About)
+  /** By the hash of its text. */
+  | { readonly type: 'controller.GuardSet'; readonly sha256: string }
   /** Ordered again under the same id, and not done again: how the first one ended, or `running`. */
   | ({ readonly type: 'controller.ActionRepeated'; readonly outcome: string; readonly reason?: string } & About)
   | { readonly type: 'controller.NodeCordoned'; readonly action: string; readonly node: string }
@@ -122,6 +134,8 @@ export type ControllerFact =
 // Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
 export const controllerEvents = {
   'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
+  'controller.Approve': { schema: Approve, v: 1, command: true },
+  'controller.ApprovalExpired': { schema: ApprovalExpired, v: 1 },
   'controller.Retire': { schema: Retire, v: 1 },
   'controller.Pause': { schema: Retire, v: 1 },
   'controller.Resume': { schema: Resume, v: 1 },

@@ -3,14 +3,21 @@ import { z } from 'zod'
 const id = z.string().min(1).max(200)
 /** Who wants to hear how the action ends, as `<type>/<id>`; only another actor says so. */
 const requester = z.string().optional()
+/** Who stands for an order: the name of a key, and what it signed (ed25519, base64url). See docs/guard.md. */
+export const Signature = z.strictObject({ key: z.string().min(1).max(100), value: z.string().min(1).max(200) })
+export type Signature = z.infer<typeof Signature>
 /** What every order of an action has. */
-const action = { id, requester }
+const action = { id, requester, signature: Signature.optional() }
 
 const name = z.string().min(1).max(253)
 const namespace = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace: small letters, digits and "-"')
   .max(63)
+
+/** Lets an action begin that waits for somebody's approval. */
+export const Approve = z.strictObject({ id, signature: Signature.optional() })
+export type Approve = z.infer<typeof Approve>
 
 /** The node meant: by name and by each id that is given. A node of that name with another id is "already gone". */
 const NodeIdentity = {

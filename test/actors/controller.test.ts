@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { NO_GUARD } from '../../src/events/guard.ts'
 import { decide } from '../../src/runtime/decide.ts'
 import { type Book, book } from '../../src/runtime/fold.ts'
 import { hydrate } from '../../src/runtime/persist.ts'
@@ -7,8 +8,9 @@ import { migrated } from '../../src/runtime/versions.ts'
 import { recording } from '../corpus/read.ts'
 import { shipped } from '../shipped.ts'
 
+const guardSet = { type: 'controller.GuardSet', guard: NO_GUARD }
 const story = (...events: readonly { readonly type: string; readonly policy?: string }[]) =>
-  given(shipped('controller'), born({ cluster: 'demo', paused: false }), ...events)
+  given(shipped('controller'), born({ cluster: 'demo', paused: false }), guardSet, ...events)
 const drain = {
   type: 'controller.DrainNode',
   id: 'a1',

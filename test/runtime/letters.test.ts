@@ -56,10 +56,8 @@ test('letters: a one-shot actor lives once: who spawns it again hears how it end
   await inbox.call('shop', 'Open', { name: 'one' })
   await clock.advance(5_000)
   expect(journal.of(till).filter(({ ev }) => ev.type === 'xstate.init')).toHaveLength(1)
-  expect(journal.of(shopSelf).at(-1)?.ev).toMatchObject({
-    type: '$ignored',
-    event: { type: 'xstate.done.actor.one', repeated: true },
-  })
+  const heard = journal.of(shopSelf).filter(({ ev }) => ev.type === 'xstate.done.actor.one')
+  expect(heard.map(({ ev }) => ev['repeated'] ?? false)).toEqual([false, true])
 })
 
 test('letters: a one-shot actor that is spawned again with another input is not begun, and the difference is said', async () => {

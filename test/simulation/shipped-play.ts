@@ -1,4 +1,6 @@
 import { permits, phaseOf } from '../../src/actors/cluster.ts'
+import { Guard } from '../../src/events/guard.ts'
+import { verbNames } from '../../src/events/verbs.ts'
 import { everyShipped } from '../shipped.ts'
 import type { Script, Turn } from './effects.ts'
 import type { Order, Play } from './play.ts'
@@ -51,6 +53,25 @@ const identities = [
   { provider: 'undecided', reason: 'one says EKS, the other GKE' },
 ]
 
+const foundBy = (name: string, random: Random) =>
+  random.happens(0.9)
+    ? { found: { name, uid: uidOf(name), providerId: '', nodeIds: [] }, before: { labels: {}, annotations: {}, taints: [] } }
+    : { found: null }
+const objects = [{ verbs: ['Patch', 'Create', 'Delete'], group: '', resource: 'configmaps', namespaces: ['web'] }]
+/** The second one is stricter: it is read when the process has been there for a while. */
+const guards = (random: Random) =>
+  [
+    { verbs: verbNames, objects },
+    {
+      verbs: verbNames,
+      objects,
+      budgets: [{ name: 'a zone', counts: 'nodes', most: 3, per: 'zone', withinSeconds: 60 }],
+      approval: { verbs: ['DeleteNode', 'PatchNode'], expirySeconds: 20 },
+    },
+  ]
+    .slice(0, 1 + random.below(2))
+    .map((guard) => Guard.parse(guard))
+
 type Answer = (input: any, random: Random) => Turn
 const nothing: Answer = () => ({ output: null })
 const answers: Readonly<Record<string, Answer>> = {
@@ -87,6 +108,24 @@ const answers: Readonly<Record<string, Answer>> = {
   deleteNode: nothing,
   cordon: nothing,
   uncordon: nothing,
+  followGuard: (_, random) => ({ reports: guards(random).map((guard) => ({ type: 'controller.GuardSet', guard })) }),
+  look: (_, random) => ({ output: { pods: random.below(4), zone: random.pick(['a', 'b']) } }),
+  readForPatch: ({ name }, random) => ({ output: foundBy(name, random) }),
+  patchNode: () => ({ output: {} }),
+  patchCapacity: () => ({ output: {} }),
+  awaitStatus: () => ({ reports: [] }),
+  readStatus: (_, random) => ({ output: { reached: random.happens(0.5), seen: 'it is not ready' } }),
+  readPod: ({ namespace, name }, random) => ({
+    output: random.happens(0.8) ? { namespace, name, uid: `uid-of-${name}`, node: nodeName(random) } : null,
+  }),
+  createEvent: () => ({ output: {} }),
+  readObject: (_, random) => ({ output: random.happens(0.8) ? { uid: 'u1', resourceVersion: '1', patchedBy: '' } : {} }),
+  patchObject: () => ({ output: { resourceVersion: '2' } }),
+  createObject: (_, random) => ({ output: random.happens(0.5) ? { uid: 'u1', how: 'created' } : { how: 'exists' } }),
+  mergeObject: () => ({ output: { uid: 'u1', how: 'patched' } }),
+  deleteObject: () => ({ output: {} }),
+  readNamespace: (_, random) => ({ output: random.happens(0.8) ? { uid: 'u1' } : {} }),
+  deleteNamespace: () => ({ output: {} }),
 }
 const script: Script = (effect, input, random) => {
   const answer = answers[effect]
@@ -103,11 +142,40 @@ const drainOrder = (random: Random): Order => {
     force: random.happens(0.5),
   })
 }
+const map = { group: '', version: 'v1', resource: 'configmaps', namespace: 'web', name: 'settings' }
+/** What is ordered from outside beside drains and deletions. */
+const orders: readonly [(random: Random) => Order, ...((random: Random) => Order)[]] = [
+  (random) =>
+    controller('PatchNode', timedId(random), { nodeName: nodeName(random), labels: { a: '1' }, capacity: { 'a/b': '1' } }),
+  (random) => controller('CheckNodeDeleted', timedId(random), { nodeName: nodeName(random) }),
+  (random) =>
+    controller('CheckNodeStatus', timedId(random), { nodeName: nodeName(random), nodeStatus: 'READY', waitTimeoutSeconds: 5 }),
+  (random) => controller('EvictPod', timedId(random), { namespace: 'web', podName: `p${random.below(5)}`, timeoutSeconds: 20 }),
+  (random) =>
+    controller('CreateEvent', timedId(random), {
+      reportingComponent: 'test',
+      objectReference: { kind: 'Node', name: nodeName(random) },
+      reason: 'Tested',
+      action: 'Test',
+    }),
+  (random) => controller('Patch', timedId(random), { object: map, patchType: 'merge', patch: {} }),
+  (random) =>
+    controller('Create', timedId(random), {
+      group: '',
+      version: 'v1',
+      resource: 'configmaps',
+      object: { metadata: { name: 'settings', namespace: 'web' } },
+    }),
+  (random) => controller('Delete', timedId(random), { object: map }),
+  (random) => controller('DisconnectCluster', timedId(random), {}),
+]
+
 const order = (random: Random, count: number): Order => {
   const first = [cluster('Connect'), cluster('Promote'), cluster('Promote')][count]
   if (first) return first
   const chosen = random.fraction()
-  if (chosen < 0.45) return drainOrder(random)
+  if (chosen < 0.3) return drainOrder(random)
+  if (chosen < 0.45) return random.pick(orders)(random)
   if (chosen < 0.55) return controller('DeleteNode', timedId(random), { nodeName: nodeName(random) })
   if (chosen < 0.6) return controller('UncordonNode', timedId(random), { nodeName: nodeName(random), action: 'a' })
   if (chosen < 0.63) return controller('CancelAction', 'nobody', {})

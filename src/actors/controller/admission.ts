@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { ActionOutcome, ControllerFact } from '../../events/controller.ts'
+import type { Guard } from '../../events/guard.ts'
+import type { Approve, Signature } from '../../events/orders.ts'
 import { aloneOf, type Order, type Target, targetOf, type Verb, verbOf, verbs } from '../../events/verbs.ts'
+import { approvalTime, brokenRule, type Charge, longestWindow, needsLook, type Spent, spentBudget, unsigned } from './guard.ts'
+import { canonical } from './signature.ts'
 
-export type Running = Target & {
+/** An action that was ordered: what it is, and who hears how it ends. */
+type Entry = Target & {
   readonly verb: Verb
   /** Epoch ms of the admission. */
   readonly since: number
@@ -11,120 +16,210 @@ export type Running = Target & {
   readonly alone?: string
   readonly requester?: string
 }
+/** What was seen of what an order would touch. */
+export type Seen = { readonly zone?: string; readonly pods: number }
+export type Running = Entry & Partial<Seen>
+/** Not begun yet: its node is looked at, or somebody has to approve it. */
+type Pending = Running & { readonly stage: 'looking' | 'waiting'; readonly order: object }
+
 export type Context = {
   readonly cluster: string
   /** Why nothing disruptive is admitted; empty: it is. */
   readonly closed: string
+  /** Null until it was read. */
+  readonly guard: Guard | null
   readonly running: Readonly<Record<string, Running>>
+  readonly pending: Readonly<Record<string, Pending>>
+  /** What the guard's budgets still count, by action. */
+  readonly spent: Readonly<Record<string, Spent>>
+}
+type Letter = { readonly to: string; readonly event: { readonly type: string; readonly [field: string]: unknown } }
+
+/** What is to be looked at before an order can be judged. */
+export type Look = { readonly node?: string; readonly pod?: string }
+
+/** What an event brings about. `begins`: the order as its actor gets it. */
+export type Change = {
+  readonly facts?: readonly ControllerFact[]
+  readonly letters?: readonly Letter[]
+  readonly context?: Partial<Context>
+  readonly begins?: { readonly verb: Verb; readonly id: string; readonly order: object }
+  readonly looks?: { readonly id: string; readonly at: Look }
+  readonly expires?: { readonly id: string; readonly ms: number }
+  readonly decided?: string
 }
 
-export type Letter = { readonly to: string; readonly event: { readonly type: string; readonly [field: string]: unknown } }
-
-/** What an order brings about; `begins`: the order as its actor gets it, if it was admitted. */
-export type Admission = {
-  readonly facts: readonly ControllerFact[]
-  readonly letters: readonly Letter[]
-  readonly running: Context['running']
-  readonly begins?: object
-}
-
-/** So many actions at once; more are refused and may come again. */
+/** So many actions at once, those that wait included; more are refused and may come again. */
 const MOST_ACTIONS = 10_000
 
-/** Who asked; only another actor can. */
-const requesterOf = (order: Order): string | undefined => ('requester' in order ? order.requester : undefined)
+type Signed = { readonly requester?: string | undefined; readonly signature?: Signature | undefined }
 
 /** The order as its actor gets it: no word about who asked. */
-const bare = ({ type: _, at: __, requester: ___, ...order }: Order & { readonly requester?: string | undefined }): object => order
-
-/** JSON with the fields of every object in alphabetical order. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  )
+const bare = ({ type: _, at: __, requester: ___, signature: ____, ...order }: Order & Signed): object => order
 const digestOf = (order: Order): string =>
   createHash('sha256')
     .update(canonical([order.type, bare(order)]))
     .digest('hex')
     .slice(0, 32)
 
-/** Pure: admits an order, or says why not. An order that is being carried out is not refused, but not begun twice. */
-export const admission = (context: Context, order: Order): Admission => {
-  const { id: action, at: since } = order
-  const [verb, target, alone, requester, digest] = [
-    verbOf(order),
-    targetOf(order),
-    aloneOf(order),
-    requesterOf(order),
-    digestOf(order),
-  ]
-  const about = { action, verb, ...target }
-  const before = context.running[action]
-  if (before?.digest === digest)
-    return {
-      facts: [{ type: 'controller.ActionRepeated', ...about, outcome: 'running' }],
-      letters: [],
-      running: context.running,
-    }
-  const entry: Running = {
-    ...target,
-    verb,
-    since,
-    digest,
+const entryOf = (order: Order): Entry => {
+  const alone = aloneOf(order)
+  const { requester } = order as Signed
+  return {
+    ...targetOf(order),
+    verb: verbOf(order),
+    since: order.at,
+    digest: digestOf(order),
     ...(alone !== undefined && { alone }),
     ...(requester !== undefined && { requester }),
   }
-  const reason = objection(context, order, alone)
-  if (reason !== undefined)
-    return {
-      facts: [{ type: 'controller.ActionRefused', ...about, reason }],
-      letters: letterTo(action, entry, { outcome: 'refused', reason }),
-      running: context.running,
-    }
+}
+const targetIn = ({ node, pod, namespace, object }: Target): Target => ({
+  ...(node !== undefined && { node }),
+  ...(pod !== undefined && { pod }),
+  ...(namespace !== undefined && { namespace }),
+  ...(object !== undefined && { object }),
+})
+const about = (action: string, entry: Entry) => ({ action, verb: entry.verb, ...targetIn(entry) })
+
+const refused = (action: string, entry: Entry, reason: string): Change => ({
+  facts: [{ type: 'controller.ActionRefused', ...about(action, entry), reason }],
+  letters: letterTo(action, entry, { outcome: 'refused', reason }),
+})
+
+/** Pure: admits an order, or says why not. An order that is being carried out is not refused, but not begun twice. */
+export const admission = (context: Context, order: Order): Change => {
+  const { id } = order
+  const entry = entryOf(order)
+  const before = context.running[id] ?? context.pending[id]
+  if (before?.digest === entry.digest)
+    return { facts: [{ type: 'controller.ActionRepeated', ...about(id, entry), outcome: 'running' }] }
+  const reason = objection(context, order, entry)
+  if (reason !== undefined) return refused(id, entry, reason)
+  if (isFree(entry.verb) || !context.guard || !needsLook(context.guard, entry.verb))
+    return judged(context, id, { ...entry, ...(entry.verb === 'EvictPod' && { pods: 1 }) }, bare(order), entry.since)
+  const pending: Pending = { ...entry, stage: 'looking', order: bare(order) }
+  const { node, pod } = entry
   return {
-    facts: [{ type: 'controller.ActionAccepted', ...about }],
-    letters: [],
-    running: { ...context.running, [action]: entry },
-    begins: bare(order),
+    context: { pending: { ...context.pending, [id]: pending } },
+    looks: { id, at: { ...(node !== undefined && { node }), ...(pod !== undefined && { pod }) } },
+  }
+}
+/** What gives something back is held up by nothing. */
+const isFree = (verb: Verb): boolean => verbs[verb].reach === 'restoring'
+
+/** Why an order may not be carried out, whatever it would touch; undefined: nothing is known against it. */
+const objection = (context: Context, order: Order, entry: Entry): string | undefined => {
+  const { running, pending, closed, guard, cluster } = context
+  if (!/^[A-Za-z0-9]/.test(order.id)) return 'an id begins with a letter or a digit'
+  if (closed !== '' && !isFree(entry.verb)) return closed
+  if (running[order.id] ?? pending[order.id]) return 'an action with this id is running, and its order was another'
+  if (Object.keys(running).length + Object.keys(pending).length >= MOST_ACTIONS)
+    return `${MOST_ACTIONS} actions are running already`
+  return rivalry(context, order.id, entry) ?? (isFree(entry.verb) ? undefined : ruled(guard, cluster, order))
+}
+const ruled = (guard: Guard | null, cluster: string, order: Order): string | undefined =>
+  guard ? brokenRule(guard, cluster, order) : 'the guard is not read yet: order it again in a moment'
+
+const rivalry = ({ running, pending }: Context, id: string, { alone }: Entry): string | undefined => {
+  if (alone === undefined) return undefined
+  for (const bag of [running, pending])
+    for (const [action, each] of Object.entries(bag))
+      if (each.alone === alone && action !== id)
+        return `action ${action} (${each.verb}) is at work on this ${alone.split(' ')[0]}`
+  return undefined
+}
+
+const chargeOf = (entry: Running): Charge => ({
+  ...targetIn(entry),
+  verb: entry.verb,
+  pods: entry.pods ?? 0,
+  ...(entry.zone !== undefined && { zone: entry.zone }),
+})
+
+/** An order that breaks no rule: within the budgets it waits for approval, or begins. */
+const judged = (context: Context, id: string, entry: Running, order: object, at: number): Change => {
+  const over = overspent(context, entry, at)
+  if (over !== undefined) return { ...refused(id, entry, over), context: { pending: without(context.pending, id) } }
+  const ms = context.guard ? approvalTime(context.guard, entry.verb) : undefined
+  if (ms === undefined || isFree(entry.verb)) return begun(context, id, entry, order, at)
+  return {
+    facts: [{ type: 'controller.ActionWaiting', ...about(id, entry), until: at + ms }],
+    context: { pending: { ...context.pending, [id]: { ...entry, stage: 'waiting', order } } },
+    expires: { id, ms },
+  }
+}
+const overspent = ({ guard, spent, running }: Context, entry: Running, at: number): string | undefined =>
+  guard && !isFree(entry.verb)
+    ? spentBudget(guard, Object.values(spent), Object.values(running).map(chargeOf), chargeOf(entry), at)
+    : undefined
+
+const begun = (context: Context, id: string, entry: Running, order: object, at: number): Change => {
+  const window = context.guard ? longestWindow(context.guard) : 0
+  const still = Object.entries(context.spent).filter(([, each]) => at - each.at < window)
+  const spent = window > 0 ? [...still, [id, { ...chargeOf(entry), at }] as const] : still
+  return {
+    facts: [{ type: 'controller.ActionAccepted', ...about(id, entry) }],
+    context: {
+      running: { ...context.running, [id]: { ...entry, since: at } },
+      pending: without(context.pending, id),
+      spent: Object.fromEntries(spent),
+    },
+    begins: { verb: entry.verb, id, order },
   }
 }
 
-/** Why an action may not begin now; undefined if it may. */
-const objection = ({ running, closed }: Context, order: Order, alone: string | undefined): string | undefined => {
-  const { reach } = verbs[verbOf(order)]
-  if (closed !== '' && reach !== 'restoring') return closed
-  if (running[order.id]) return 'an action with this id is running, and its order was another'
-  if (Object.keys(running).length >= MOST_ACTIONS) return `${MOST_ACTIONS} actions are running already`
-  if (alone === undefined) return undefined
-  const rival = Object.entries(running).find(([, each]) => each.alone === alone)
-  return rival && `action ${rival[0]} (${rival[1].verb}) is at work on this node`
+const entryIn = ({ stage: _, order: __, ...entry }: Pending): Running => entry
+
+/** Pure: what an order would touch was seen. */
+export const looked = (context: Context, id: string, seen: Seen, at: number): Change => {
+  const pending = context.pending[id]
+  if (!pending) return {}
+  const entry = { ...entryIn(pending), ...seen }
+  if (context.closed !== '') return dropped(context, id, context.closed)
+  return judged(context, id, entry, pending.order, at)
 }
 
-/** What the end of an action brings about. `isRepeat`: it had ended before, under the same id. */
-export const ending = (
-  { running }: Context,
-  action: string,
-  outcome: ActionOutcome,
-  isRepeat: boolean,
-): { readonly facts: readonly ControllerFact[]; readonly letters: readonly Letter[] } => {
-  const ended = running[action]
-  if (!ended) return { facts: [], letters: [] }
-  const { verb, since: _, digest: __, alone: ___, requester: ____, ...target } = ended
-  const about = { action, verb, ...target }
+/** Pure: somebody lets it begin. What may have changed meanwhile is asked again. */
+export const approved = (
+  context: Context,
+  { at, type: _, ...payload }: Approve & { readonly type: string; readonly at: number },
+): Change => {
+  const { id } = payload
+  const pending = context.pending[id]
+  if (!pending || !context.guard) return {}
+  const entry = entryIn(pending)
+  const reason = unsigned(context.guard, context.cluster, 'Approve', payload)
+  if (reason !== undefined) return { facts: [{ type: 'controller.ApprovalRefused', ...about(id, entry), reason }] }
+  const against = rivalry(context, id, entry) ?? overspent(context, entry, at)
+  if (against !== undefined) return { ...dropped(context, id, against), decided: id }
+  const begins = begun(context, id, entry, pending.order, at)
+  return { ...begins, facts: [{ type: 'controller.ActionApproved', ...about(id, entry) }, ...(begins.facts ?? [])], decided: id }
+}
+
+/** Pure: an order that has not begun is refused after all. */
+export const dropped = (context: Context, id: string, reason: string): Change => {
+  const pending = context.pending[id]
+  if (!pending) return {}
+  return { ...refused(id, entryIn(pending), reason), context: { pending: without(context.pending, id) }, decided: id }
+}
+
+/** Pure: what the end of an action brings about. `isRepeat`: it had ended before, under the same id. */
+export const ended = (context: Context, action: string, outcome: ActionOutcome, isRepeat: boolean): Change => {
+  const entry = context.running[action]
+  if (!entry) return {}
   const why = outcome.reason === undefined ? {} : { reason: outcome.reason }
   const facts: readonly ControllerFact[] = isRepeat
-    ? [{ type: 'controller.ActionRepeated', ...about, outcome: outcome.outcome, ...why }]
+    ? [{ type: 'controller.ActionRepeated', ...about(action, entry), outcome: outcome.outcome, ...why }]
     : outcome.outcome === 'refused'
-      ? [{ type: 'controller.ActionRefused', ...about, reason: outcome.reason ?? '' }]
+      ? [{ type: 'controller.ActionRefused', ...about(action, entry), reason: outcome.reason ?? '' }]
       : []
-  return { facts, letters: letterTo(action, ended, outcome) }
+  return { facts, letters: letterTo(action, entry, outcome), context: { running: without(context.running, action) } }
 }
 
 const letterTo = (
   action: string,
-  { verb, node = '', requester }: Running,
+  { verb, node = '', requester }: Entry,
   { outcome, reason, evicted }: ActionOutcome,
 ): readonly Letter[] => {
   if (requester === undefined) return []
@@ -133,17 +228,17 @@ const letterTo = (
   return [{ to: requester, event: { type: `${type}.ActionEnded`, action, verb, nodeName: node, ...said } }]
 }
 
-export const without = (running: Context['running'], action: string): Context['running'] => {
-  const { [action]: _, ...rest } = running
+const without = <Value>(bag: Readonly<Record<string, Value>>, key: string): Readonly<Record<string, Value>> => {
+  const { [key]: _, ...rest } = bag
   return rest
 }
 
-/** Version 1 knew only nodes, and named its children otherwise. */
+/** Version 1 knew only nodes, no guard, and named its children otherwise. */
 export const fromVersion1 = (context: object): object => {
   const { running, ...rest } = context as { readonly running: Readonly<Record<string, { readonly node: string }>> }
   const entries = Object.entries(running).map(([action, each]) => [
     action,
     { ...each, since: 0, digest: '', alone: `node ${each.node}` },
   ])
-  return { ...rest, running: Object.fromEntries(entries) }
+  return { ...rest, running: Object.fromEntries(entries), guard: null, pending: {}, spent: {} }
 }

@@ -12,6 +12,7 @@ import {
   uncordonNodeEffects,
 } from '../../actors/controller/effects.ts'
 import { eviction } from '../../actors/controller/eviction.ts'
+import { controllerEffects } from '../../actors/controller/guard-effects.ts'
 import { uncordonNode } from '../../actors/controller/uncordon-node.ts'
 import { controller, controllerMigrations } from '../../actors/controller.ts'
 import { evictorEffects } from '../../actors/evictor/effects.ts'
@@ -20,6 +21,7 @@ import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
+import { type Guard, guardEvents } from '../../events/guard.ts'
 import { orderEvents, verbs } from '../../events/verbs.ts'
 import type { KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
@@ -32,6 +34,7 @@ export type Ports = ActionMeans & {
   readonly planner: Planner
   readonly processes: Processes
   readonly brakeSwitch: SwitchReads
+  readonly guard: Guard
   /** Why nothing may be changed in the cluster; undefined: it may. */
   readonly readOnly?: string | undefined
 }
@@ -82,8 +85,8 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     version: 2,
     migrate: controllerMigrations,
     machine: controller,
-    events: { ...controllerEvents, ...orderEvents },
-    effects: {},
+    events: { ...controllerEvents, ...guardEvents, ...orderEvents },
+    effects: controllerEffects(kubernetes, ports.guard),
     children: Object.fromEntries(Object.entries(verbs).map(([verb, { actor }]) => [verb, { type: actor, id: 'ref' as const }])),
     idInPayload: true,
   }

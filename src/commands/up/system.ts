@@ -25,6 +25,7 @@ import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
 import { metadataServices } from '../../adapters/providers/machine.ts'
 import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
+import { type Guard, NO_GUARD } from '../../events/guard.ts'
 import { catalogue, type KindOptions } from '../../events/kinds.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -53,6 +54,8 @@ export type SystemOptions = {
   readonly policy: unknown
   /** What of the cluster is read beside the rule. */
   readonly kinds?: KindOptions
+  /** What may be ordered; see docs/guard.md. Absent: what is allowed by default. */
+  readonly guard?: Guard | undefined
   readonly log: Log
   /** No other process can be alive: leases are taken without waiting for them to run out. */
   readonly alone: boolean
@@ -77,7 +80,7 @@ const NAMESPACE = 'quartermaster'
 
 /** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
-  const { cluster, log, vitals } = options
+  const { cluster, log, vitals, guard = NO_GUARD } = options
   const life = new AbortController()
   const own = `${process.pid}-${randomUUID().slice(0, 8)}`
   const nc = await reach({ ...options.nats, name: 'quartermaster', reconnectTimeWait: 250 })
@@ -120,7 +123,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     own: kubernetesObjects(client),
     granted: kubernetesObjects(client),
     waits: nodeWaits(kubernetesReads(client)),
-    nodeIdLabels: NODE_ID_LABELS,
+    guard,
+    nodeIdLabels: guard.nodeIdLabels ?? NODE_ID_LABELS,
   }
   const known = definitions(ports)
   await refuseLoss(storage, cluster, known, options.acceptLoss, own, log)
