@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
 import { connect, type NatsConnection } from 'nats'
+import { OBJECTS_ACCOUNT } from '../actors/controller/guard-account.ts'
 import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
@@ -97,6 +98,7 @@ const up = async (options: Options): Promise<void> => {
       policy,
       kinds,
       guard,
+      objectsAccount: real && OBJECTS_ACCOUNT,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,

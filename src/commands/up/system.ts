@@ -14,7 +14,8 @@ import { publisher } from '../../adapters/jetstream/publish.ts'
 import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
-import { kubernetesClient } from '../../adapters/kubernetes/client.ts'
+import { accountAccess } from '../../adapters/kubernetes/account.ts'
+import { type KubernetesClient, kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
 import { nodeWaits } from '../../adapters/kubernetes/node-waits.ts'
@@ -56,6 +57,8 @@ export type SystemOptions = {
   readonly kinds?: KindOptions
   /** What may be ordered; see docs/guard.md. Absent: what is allowed by default. */
   readonly guard?: Guard | undefined
+  /** The service account of Patch, Create and Delete; absent: the cluster has no accounts. */
+  readonly objectsAccount?: string | undefined
   readonly log: Log
   /** No other process can be alive: leases are taken without waiting for them to run out. */
   readonly alone: boolean
@@ -78,6 +81,13 @@ const PUBLISH_MS = 5_000
 /** Where Quartermaster's own objects are. */
 const NAMESPACE = 'quartermaster'
 
+/** As the account of the guard's objects; a system that only observes is none the more allowed for it. */
+const grantedClient = (client: KubernetesClient, { access, objectsAccount, mayWrite }: SystemOptions): KubernetesClient => {
+  if (objectsAccount === undefined) return client
+  const granted = kubernetesClient(accountAccess(client, access, NAMESPACE, objectsAccount))
+  return mayWrite ? granted : observing(granted)
+}
+
 /** Every actor of ours over one NATS and one Kubernetes: what `up` runs. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
   const { cluster, log, vitals, guard = NO_GUARD } = options
@@ -93,6 +103,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const reached = kubernetesClient(options.access, vitals?.agent.answered)
   const client = readOnly === undefined ? reached : observing(reached)
   const kubernetes = kubernetesWrites(client)
+  const granted = grantedClient(client, options)
   const frugal = startFrugal(log)
   const stored = objectStore(publisher(nc, PUBLISH_MS), js, jsm, cluster, own, {
     mostWaiting: () => frugal.allowance().waiting,
@@ -121,7 +132,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     brakeSwitch: configMapSwitch(client, NAMESPACE),
     readOnly,
     own: kubernetesObjects(client),
-    granted: kubernetesObjects(client),
+    granted: kubernetesObjects(granted),
     waits: nodeWaits(kubernetesReads(client)),
     guard,
     nodeIdLabels: guard.nodeIdLabels ?? NODE_ID_LABELS,
@@ -192,6 +203,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
         .catch((error: Error) => log.debug({ err: error.message }, 'this process is forgotten by itself'))
       await Promise.race([Promise.all([projecting, recorder.ended]), new Promise((resolve) => setTimeout(resolve, 1_000))])
       await planner.stop()
+      await granted.close()
       await client.close()
       await nc.close()
     },

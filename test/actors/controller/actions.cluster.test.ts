@@ -1,0 +1,4 @@
+import { actionsContract } from '../../contracts/actions.ts'
+import { controlPlaneForTest } from '../../control-plane/for-test.ts'
+
+actionsContract('actions on a real control plane', () => controlPlaneForTest())
