@@ -13,7 +13,7 @@ const [nodes = 0, pods = 0] = process.argv.slice(2).map(Number)
 const FIRST = 1_000_000
 const BOOKMARK_MS = 60_000
 /** As kube-apiserver compresses. */
-const LEVEL = 4
+const LEVEL = 1
 const PAGE = 500
 
 type Shelf = { readonly count: number; readonly item: (index: number) => object }
@@ -74,7 +74,9 @@ const types = new Map(
   ),
 )
 
-const canned = new Map<string, Buffer>()
+/** A page as it is and compressed. */
+type Page = { readonly identity: Buffer; readonly gzip: Buffer }
+const canned = new Map<string, Page>()
 const listOf = (path: string, { item }: Shelf, from: number, to: number, more: string): string => {
   const items = Array.from({ length: Math.max(0, to - from) }, (_, index) => item(from + index))
   const type = types.get(path)
@@ -85,15 +87,16 @@ const listOf = (path: string, { item }: Shelf, from: number, to: number, more: s
     items,
   })
 }
-const page = (path: string, limit: number, from: number): Buffer => {
+const pageOf = (text: string): Page => ({ identity: Buffer.from(text), gzip: gzipSync(text, { level: LEVEL }) })
+const page = (path: string, limit: number, from: number): Page => {
   const key = `${path} ${limit} ${from}`
   const known = canned.get(key)
   if (known) return known
   const shelf = shelves[path] ?? { count: 0, item: () => ({}) }
   const to = limit === 0 ? shelf.count : Math.min(shelf.count, from + limit)
-  const bytes = gzipSync(listOf(path, shelf, from, to, to < shelf.count ? String(to) : ''), { level: LEVEL })
-  canned.set(key, bytes)
-  return bytes
+  const made = pageOf(listOf(path, shelf, from, to, to < shelf.count ? String(to) : ''))
+  canned.set(key, made)
+  return made
 }
 
 const watches = new Map<ServerResponse, string>()
@@ -108,13 +111,17 @@ const server = createServer((request, response) => {
   const at = new URL(request.url ?? '/', 'http://api')
   const query = at.searchParams
   if (query.get('watch') !== null && query.get('watch') !== 'false') return watched(at.pathname, response)
-  const answer = (bytes: Buffer, code = 200): void => {
-    response.writeHead(code, { 'content-type': 'application/json', 'content-encoding': 'gzip', 'content-length': bytes.length })
+  const encoding = String(request.headers['accept-encoding']).includes('gzip') ? 'gzip' : 'identity'
+  const answer = ({ [encoding]: bytes }: Page, code = 200): void => {
+    response.writeHead(code, {
+      'content-type': 'application/json',
+      'content-length': bytes.length,
+      ...(encoding === 'gzip' && { 'content-encoding': 'gzip' }),
+    })
     response.end(bytes)
   }
-  if (at.pathname === '/api' || at.pathname === '/apis')
-    return answer(gzipSync(JSON.stringify(discovery(at.pathname === '/api'))))
-  if (request.method === 'POST') return answer(gzipSync(JSON.stringify({ status: { allowed: true } })), 201)
+  if (at.pathname === '/api' || at.pathname === '/apis') return answer(pageOf(JSON.stringify(discovery(at.pathname === '/api'))))
+  if (request.method === 'POST') return answer(pageOf(JSON.stringify({ status: { allowed: true } })), 201)
   answer(page(at.pathname, Number(query.get('limit') ?? 0), Number(query.get('continue') || 0)))
 })
 

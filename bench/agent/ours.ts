@@ -16,7 +16,7 @@ import { effort } from './effort.ts'
 
 const [server = '', servers = ''] = process.argv.slice(2)
 const nc = await connect({ servers })
-const client = kubernetesClient(fixedAccess({ server, token: 'bench' }))
+const client = kubernetesClient(fixedAccess({ server, token: 'bench', isNear: true }))
 const effects = agentEffects({
   kinds: catalogue(),
   discovery: kubernetesDiscovery(client),

@@ -13,7 +13,12 @@ export type Credentials = {
 }
 
 /** Where a cluster's API is, and how to get credentials for it; `credentials` is asked again when they may have run out. */
-export type Access = { readonly server: string; readonly credentials: () => Promise<Credentials> }
+export type Access = {
+  readonly server: string
+  readonly credentials: () => Promise<Credentials>
+  /** Whether answers are sent as they are: within a cluster compressing a list takes longer than sending it. */
+  readonly isNear?: boolean
+}
 
 /** Access with fixed credentials. `ca`, `cert` and `key` are PEM texts. */
 export const fixedAccess = (given: {
@@ -22,9 +27,10 @@ export const fixedAccess = (given: {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
+  readonly isNear?: boolean
 }): Access => {
-  const { server, token, ...tls } = given
-  return { server, credentials: async () => ({ ...tls, headers: bearer(token) }) }
+  const { server, token, isNear = false, ...tls } = given
+  return { server, isNear, credentials: async () => ({ ...tls, headers: bearer(token) }) }
 }
 
 const bearer = (token: string | undefined): Record<string, string> =>
@@ -42,6 +48,7 @@ export const inCluster = (env: NodeJS.ProcessEnv = process.env, folder = SERVICE
     throw new Error('not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; give a kubeconfig')
   return {
     server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    isNear: true,
     credentials: async () => ({
       ca: await readFile(`${folder}/ca.crt`),
       headers: bearer((await readFile(`${folder}/token`, 'utf8')).trim()),

@@ -38,6 +38,7 @@ type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
 export const kubernetesClient = (access: Access, onAnswer?: OnAnswer, longestMs = TIMEOUT_MS): KubernetesClient => {
   const server = access.server.replace(/\/+$/, '')
   const sessions = openSessions(access)
+  const encoding = access.isNear ? 'identity' : 'gzip'
 
   const sendWith = (
     { agent, credentials }: Session,
@@ -50,7 +51,7 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer, longestMs 
       request(server + path, {
         dispatcher: agent,
         method: method as Dispatcher.HttpMethod,
-        headers: { ...headersOf(call), ...credentials.headers },
+        headers: { ...headersOf(call, encoding), ...credentials.headers },
         query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
         body: call.body === undefined ? null : JSON.stringify(call.body),
         signal,
@@ -123,16 +124,14 @@ const verbs: Readonly<Record<string, Verb>> = { POST: 'create', PUT: 'update', P
 const verbOf = (method: string, { query }: Call): Verb =>
   verbs[method] ?? (query?.['watch'] === true ? 'watch' : query === undefined ? 'get' : 'list')
 
-const headersOf = ({
-  body,
-  contentType = 'application/json',
-  accept = 'application/json',
-  query,
-}: Call): Record<string, string> => ({
+const headersOf = (
+  { body, contentType = 'application/json', accept = 'application/json', query }: Call,
+  encoding: string,
+): Record<string, string> => ({
   accept,
   'user-agent': 'quartermaster',
   // A watch comes in pieces that must be read at once, so it is not compressed.
-  ...(query?.watch === undefined ? { 'accept-encoding': 'gzip' } : {}),
+  'accept-encoding': query?.watch === undefined ? encoding : 'identity',
   ...(body === undefined ? {} : { 'content-type': contentType }),
 })
 

@@ -95,7 +95,7 @@ test('access: reads the service account again whenever it is asked', async () =>
   await writeFile(join(folder.path, 'ca.crt'), 'CA')
   await writeFile(join(folder.path, 'token'), 'first\n')
   const access = inCluster({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' }, folder.path)
-  expect(access.server).toBe('https://[fd00::1]:443')
+  expect(access).toMatchObject({ server: 'https://[fd00::1]:443', isNear: true })
   expect((await access.credentials()).headers).toEqual({ authorization: 'Bearer first' })
   await writeFile(join(folder.path, 'token'), 'second')
   expect((await access.credentials()).headers).toEqual({ authorization: 'Bearer second' })

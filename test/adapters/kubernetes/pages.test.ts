@@ -87,3 +87,18 @@ test('answers: each is told with its verb and code, and one that never came with
   await client.close()
   expect(heard).toEqual(['get 200', 'list 200', 'patch 200', 'delete 404', 'watch 200', 'get undefined'])
 })
+
+test('answers: from afar they are asked for compressed, from within the cluster and of a watch never', async () => {
+  const heard: string[] = []
+  await using api = await scriptedApi(({ headers }, response) => {
+    heard.push(`${headers['accept-encoding']}`)
+    json(response, 200, {})
+  })
+  for (const isNear of [false, true]) {
+    const client = kubernetesClient(fixedAccess({ server: api.server, token: 't', isNear }))
+    await client.request('GET', '/many', { query: { limit: 1 } })
+    await (await client.open('/many', { query: { watch: true } })).dump()
+    await client.close()
+  }
+  expect(heard).toEqual(['gzip', 'identity', 'identity', 'identity'])
+})
