@@ -178,13 +178,18 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
 
 const steps: readonly KillPoint[] = ['before-append', 'after-append', 'before-effect', 'after-effect']
 
-test.each(Object.keys(surroundings).flatMap((type) => steps.map((step) => [type, step] as const)))(
+/** The controller's one effect follows the guard and never ends: there is nothing after it. */
+const isReached = (type: string, step: KillPoint): boolean => type !== 'controller' || step !== 'after-effect'
+const cases = Object.keys(surroundings).flatMap((type) =>
+  steps.filter((step) => isReached(type, step)).map((step) => [type, step] as const),
+)
+
+test.each(cases)(
   'kill: the %s machine, %s, on every path: nothing is lost, nothing runs under a second key, the end is the same',
   async (type, step) => {
     const { paths, kills } = await killAt(step).everyPath(shipped(type.replace(/,.*/, '')), surroundings[type])
     expect(paths).toBeGreaterThan(2)
-    // What follows the guard never ends.
-    expect(kills).toBeGreaterThan(type === 'controller' && step === 'after-effect' ? -1 : 0)
+    expect(kills).toBeGreaterThan(0)
   },
 )
 
