@@ -8,6 +8,22 @@ import type { Cloud } from './events/provider.ts'
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
 type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
 export type NodeRef = { readonly name: string; readonly uid: string }
+/** A VolumeAttachment, and the PersistentVolume that it attaches; without one, the volume is a pod's own. */
+export type Attachment = {
+  readonly name: string
+  readonly uid: string
+  readonly volume?: string
+  /** It goes when its driver has detached the volume. */
+  readonly isBeingDeleted: boolean
+}
+
+/** What is changed of a node; everything else of it stays. */
+export type NodeChange = {
+  /** Null takes one away. */
+  readonly annotations: Readonly<Record<string, string | null>>
+  readonly unschedulable?: boolean
+  readonly taint?: { readonly key: string; readonly effect: string; readonly is: 'added' | 'removed' }
+}
 
 /** A power over the Kubernetes API, as SelfSubjectAccessReview asks for it. `group` is '' for the core group. */
 export type Power = {
@@ -27,12 +43,20 @@ export type KubernetesWrites = {
   listPodsOn(node: string, signal?: AbortSignal): Promise<readonly Pod[]>
   /** A JSON merge patch, refused with `Gone` if the node with this UID is no more. */
   patchNode(node: NodeRef, patch: object, signal?: AbortSignal): Promise<void>
+  /** Changes the very version that was read. @throws Gone, Refused; Unavailable if it is another version by now */
+  changeNode(node: Node, change: NodeChange, signal?: AbortSignal): Promise<void>
   /** Eviction v1 with the pod's UID as precondition. @throws Gone, Blocked (a budget: 429), Refused, Unavailable */
   evictPod(pod: PodRef, signal?: AbortSignal): Promise<void>
-  /** DELETE with UID precondition and the given grace period in seconds. @throws Gone, Refused, Unavailable */
-  deletePod(pod: PodRef, graceSeconds: number, signal?: AbortSignal): Promise<void>
+  /** DELETE with UID precondition. @param graceSeconds undefined: the pod's own @throws Gone, Refused, Unavailable */
+  deletePod(pod: PodRef, graceSeconds: number | undefined, signal?: AbortSignal): Promise<void>
   /** DELETE with UID precondition. @throws Gone, Refused, Unavailable */
   deleteNode(node: NodeRef, signal?: AbortSignal): Promise<void>
+  /** The VolumeAttachments of a node. None where the API knows no such kind. May be two seconds old. */
+  attachmentsOf(node: string, signal?: AbortSignal): Promise<readonly Attachment[]>
+  /** DELETE with UID precondition. @throws Gone, Refused, Unavailable */
+  deleteAttachment(attachment: Attachment, signal?: AbortSignal): Promise<void>
+  /** The PersistentVolume that a claim is bound to; undefined: none, or there is no such claim. */
+  volumeOf(namespace: string, claim: string, signal?: AbortSignal): Promise<string | undefined>
   /** Those of the powers that this process does not have (SelfSubjectAccessReview). */
   missingPowers(powers: readonly Power[], signal?: AbortSignal): Promise<readonly Power[]>
 }
@@ -70,6 +94,84 @@ export type NodeWaits = {
    * undefined: there is no such node.
    */
   awaitNode<T>(name: string, judge: (node: Node | undefined) => T | undefined, signal: AbortSignal): Promise<T>
+}
+
+/** A pod that a budget has refused to evict, waiting to ask again. */
+export type Waiter = {
+  readonly namespace: string
+  readonly uid: string
+  /** The name of the PodDisruptionBudget. */
+  readonly budget: string
+  /** Epoch ms of the refusal: who was refused longest ago is first. */
+  readonly since: number
+  /** Not to be asked before, epoch ms: the server's wish. */
+  readonly notBefore?: number | undefined
+}
+
+/** Evictions of many pods at the same time: nobody asks without a prospect, and each budget's pods take turns. */
+export type Evictions = {
+  /** As `KubernetesWrites.evictPod`. */
+  evict(pod: PodRef, signal?: AbortSignal): Promise<void>
+  /** Resolves when the budget may let this pod go, or when it is time to look again. */
+  awaitTurn(waiter: Waiter, signal: AbortSignal): Promise<void>
+  /** Resolves when no pod with this UID exists, or when it should long have ended by its own grace period. */
+  awaitGone(pod: PodRef, signal: AbortSignal): Promise<'gone' | 'stuck'>
+}
+
+/**
+ * What a node's machine belongs to, and what therefore has to become smaller by one, so that nothing grows back. Of a
+ * node object alone nothing does: its machine may run on.
+ */
+export type NodeOwner =
+  | { readonly by: 'karpenter'; readonly nodeClaim: string; readonly uid: string; readonly version: string }
+  | {
+      readonly by: 'cluster-api'
+      readonly version: string
+      readonly namespace: string
+      readonly machine: string
+      readonly uid: string
+      /** The MachineDeployment or MachineSet whose replicas count it. */
+      readonly group: { readonly resource: 'machinedeployments' | 'machinesets'; readonly name: string; readonly uid: string }
+    }
+  | { readonly by: 'cluster-autoscaler' }
+  | { readonly by: 'webhook'; readonly providerId: string }
+  | { readonly by: 'node-object' }
+/** One removal, meant by the action that asks for it. */
+export type RemovalRequest = { readonly owner: NodeOwner; readonly node: NodeRef; readonly action: string }
+
+/** Removes a node's machine by way of its owner. Each method is safe to repeat: the world is asked first. */
+export type NodeRemoval = {
+  /** @throws Refused when nothing that we know owns it, or its group may not become smaller */
+  ownerOf(node: NodeRef, signal?: AbortSignal): Promise<NodeOwner>
+  /** Says that this machine is the one to go (Cluster API). @throws Gone, Refused, Unavailable */
+  mark(request: RemovalRequest, signal?: AbortSignal): Promise<void>
+  /** Takes that back. */
+  unmark(request: RemovalRequest, signal?: AbortSignal): Promise<void>
+  /** Makes the owner smaller by this one, exactly once for an action. @throws Gone, Refused, Unavailable */
+  shrink(request: RemovalRequest, signal?: AbortSignal): Promise<void>
+  /** Resolves when the machine is gone, with who says so. */
+  awaitRemoved(request: RemovalRequest, signal: AbortSignal): Promise<string>
+  /** Takes away what `shrink` has written down to know that it was done. */
+  tidy(request: RemovalRequest, signal?: AbortSignal): Promise<void>
+}
+
+/** One way of removing a machine. What it does not have to do is not there. */
+export type Remover = Pick<NodeRemoval, 'shrink' | 'awaitRemoved'> &
+  Partial<Pick<NodeRemoval, 'mark' | 'unmark' | 'tidy'>> & {
+    readonly by: NodeOwner['by']
+    /** The owner, if it is one of this kind. @throws Refused when it is, and may not become smaller; Unavailable */
+    claim(node: NodeRef, signal?: AbortSignal): Promise<NodeOwner | undefined>
+  }
+
+/** Tells of single objects as the agent brings them. A hint: who acts on it asks the API. */
+export type ObjectNews = {
+  /** @param heard the new record, or undefined when it was deleted @returns ends it */
+  follow(
+    kind: Pick<Kind, 'group' | 'resource'>,
+    namespace: string | undefined,
+    name: string,
+    heard: (object: unknown) => void,
+  ): () => void
 }
 
 /** The ConfigMap that holds the brake, for people who have kubectl alone. */
@@ -228,9 +330,12 @@ export class Gone extends Error {
 export class Blocked extends Error {
   override name = 'Blocked'
   readonly retryAfterMs: number | undefined
-  constructor(message: string, retryAfterMs?: number, options?: ErrorOptions) {
-    super(message, options)
+  /** The name of the budget, if the server said it. */
+  readonly budget: string | undefined
+  constructor(message: string, retryAfterMs?: number, budget?: string) {
+    super(message)
     this.retryAfterMs = retryAfterMs
+    this.budget = budget
   }
 }
 
@@ -244,9 +349,15 @@ export class Unavailable extends Error {
   override name = 'Unavailable'
   /** Not to be asked sooner: the server's wish, ms, if it has one. */
   readonly retryAfterMs: number | undefined
-  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {}) {
+  /** Of the HTTP answer, if there was one. */
+  readonly code: number | undefined
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly retryAfterMs?: number | undefined; readonly code?: number } = {},
+  ) {
     super(message, options)
     this.retryAfterMs = options.retryAfterMs
+    this.code = options.code
   }
 }
 

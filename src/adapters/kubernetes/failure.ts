@@ -15,7 +15,9 @@ const Status = z.object({
   details: z
     .object({
       retryAfterSeconds: z.number().optional(),
-      causes: z.array(z.object({ reason: z.string().optional(), field: z.string().optional() })).optional(),
+      causes: z
+        .array(z.object({ reason: z.string().optional(), field: z.string().optional(), message: z.string().optional() }))
+        .optional(),
     })
     .nullish()
     .catch(undefined),
@@ -42,10 +44,10 @@ const failureFrom = (asked: Asked, code: number, status: Status, { retryAfter, d
   if (isOfAnother(code, status)) return new Gone(what)
   if (code === 409 && status.reason === 'AlreadyExists') return new AlreadyExists(what)
   if (code === 409) return new Unavailable(`${what}: somebody changed it at the same time; try again`)
-  if (code === 429 && isOfBudget(asked, status)) return new Blocked(what, wishMs)
+  if (code === 429 && isOfBudget(asked, status)) return new Blocked(`${what} ${causeOf(status)}`.trim(), wishMs, budgetOf(status))
   if (code === 500 && status.message.includes('more than one PodDisruptionBudget'))
     return new Refused(`${what}: the eviction API never evicts such a pod; leave one budget for it`)
-  if (code === 429 || code >= 500) return new Unavailable(what, { retryAfterMs: wishMs })
+  if (code === 429 || code >= 500) return new Unavailable(what, { retryAfterMs: wishMs, code })
   return new Refused(what)
 }
 
@@ -65,6 +67,12 @@ const isOfBudget = ({ method, path }: Asked, { details }: Status): boolean =>
   method === 'POST' &&
   path.endsWith('/eviction') &&
   (details?.causes?.some(({ reason }) => reason === 'DisruptionBudget') ?? false)
+
+const causeOf = ({ details }: Status): string =>
+  details?.causes?.find(({ reason }) => reason === 'DisruptionBudget')?.message?.slice(0, MESSAGE_CHARACTERS) ?? ''
+/** The server names the budget only in its sentence; it has been the same one since eviction v1. */
+const budgetOf = (status: Status): string | undefined =>
+  /^The disruption budget ([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?) /.exec(causeOf(status))?.[1]
 
 const MESSAGE_CHARACTERS = 500
 

@@ -1,9 +1,12 @@
+import { z } from 'zod'
 import { type Kind, nodes, pods } from '../../events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesWrites, type NodeRef, Unavailable } from '../../ports.ts'
+import { attachments } from './attachments.ts'
 import type { KubernetesClient } from './client.ts'
+import { mergePatchOf, RawNode } from './node-change.ts'
 import { MOST_PAGES, pageOf } from './pages.ts'
-import { nodePath, podPath } from './paths.ts'
+import { attachmentPath, claimPath, nodePath, podPath } from './paths.ts'
 import { projected } from './projection.ts'
 import { missingPowers } from './reviews.ts'
 
@@ -17,6 +20,7 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
     await client.request('DELETE', path, { body, signal })
   }
 
+  const attached = attachments(client)
   return {
     getNode: async (name, signal) => (await read(client, nodes, nodePath(name), signal)) as Node | undefined,
     getPod: async (namespace, name, signal) => (await read(client, pods, podPath(namespace, name), signal)) as Pod | undefined,
@@ -24,6 +28,16 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
     patchNode: async (node, patch, signal) => {
       const body = withUid(node, patch)
       await client.request('PATCH', nodePath(node.name), { body, contentType: 'application/merge-patch+json', signal })
+    },
+    changeNode: async ({ metadata: { name, uid, resourceVersion } }, change, signal) => {
+      const raw = RawNode.safeParse(await client.request('GET', nodePath(name), { signal }))
+      if (!raw.success) throw new Unavailable(`the API's answer for node ${name} makes no sense: ${raw.error.message}`)
+      const { metadata } = raw.data
+      if (metadata.uid !== uid) throw new Gone(`node ${name} (${uid}) is no more`)
+      if (metadata.resourceVersion !== resourceVersion)
+        throw new Unavailable(`node ${name} was changed by somebody at the same time; try again`)
+      const body = mergePatchOf(raw.data, change)
+      await client.request('PATCH', nodePath(name), { body, contentType: 'application/merge-patch+json', signal })
     },
     evictPod: async ({ namespace, name, uid }, signal) => {
       const deleteOptions = { preconditions: { uid } }
@@ -33,6 +47,10 @@ export const kubernetesWrites = (client: KubernetesClient): KubernetesWrites => 
     deletePod: async ({ namespace, name, uid }, graceSeconds, signal) =>
       remove(podPath(namespace, name), uid, graceSeconds, signal),
     deleteNode: async ({ name, uid }, signal) => remove(nodePath(name), uid, undefined, signal),
+    attachmentsOf: attached.of,
+    deleteAttachment: async ({ name, uid }, signal) => remove(attachmentPath(name), uid, undefined, signal),
+    volumeOf: async (namespace, claim, signal) =>
+      volumeIn(await orGone(client.request('GET', claimPath(namespace, claim), { signal }))),
     missingPowers: (powers, signal) => missingPowers(client, powers, signal),
   }
 }
@@ -49,13 +67,21 @@ const read = async (
   path: string,
   signal?: AbortSignal,
 ): Promise<KubernetesObject | undefined> => {
+  const found = await orGone(client.request('GET', path, { signal }))
+  return found === undefined ? undefined : understood(kind, found)
+}
+
+const orGone = async (answer: Promise<unknown>): Promise<unknown> => {
   try {
-    return understood(kind, await client.request('GET', path, { signal }))
+    return await answer
   } catch (error) {
     if (error instanceof Gone) return undefined
     throw error
   }
 }
+
+const Claim = z.object({ spec: z.object({ volumeName: z.string().optional() }) })
+const volumeIn = (claim: unknown): string | undefined => Claim.safeParse(claim).data?.spec.volumeName
 
 const podsOn = async (client: KubernetesClient, node: string, signal?: AbortSignal): Promise<readonly Pod[]> => {
   const found: Pod[] = []

@@ -9,6 +9,7 @@ import { json, list, pod, scriptedApi, status } from './scripted-api.ts'
 const ref = { namespace: 'default', name: 'a', uid: 'uid-a' }
 const writes: readonly (readonly [string, (kubernetes: KubernetesWrites) => Promise<void>])[] = [
   ['a node is not patched', (kubernetes) => kubernetes.patchNode({ name: 'n1', uid: '1' }, { spec: { unschedulable: true } })],
+  ['an attachment is not deleted', (kubernetes) => kubernetes.deleteAttachment({ name: 'a', uid: '1', isBeingDeleted: false })],
   ['a pod is not evicted', (kubernetes) => kubernetes.evictPod(ref)],
   ['a pod is not deleted', (kubernetes) => kubernetes.deletePod(ref, 0)],
   ['a node is not deleted', (kubernetes) => kubernetes.deleteNode({ name: 'n1', uid: '1' })],

@@ -143,3 +143,71 @@ test('writes: says which powers are missing', async () => {
   ]
   expect(await kubernetesWrites(api.client).missingPowers([can, cannot])).toEqual([cannot])
 })
+
+test('writes: a node is changed only in the version that was read, and nothing else of it', async () => {
+  const taint = { key: 'a', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' }
+  const metadata = { name: 'n1', uid: 'u1', resourceVersion: '7' }
+  let [code, body]: [number, unknown] = [200, undefined]
+  await using api = await scriptedApi((request, response) => {
+    if (request.method === 'GET') return json(response, 200, { metadata, spec: { taints: [taint] } })
+    body = [request.headers['content-type'], JSON.parse(request.body)]
+    json(response, code, status(code, 'the object has been modified'))
+  })
+  const { changeNode } = kubernetesWrites(api.client)
+  const node = { kind: 'Node', metadata, spec: {}, status: { allocatable: {} } } as const
+  const added = { key: 'b', effect: 'NoSchedule', is: 'added' } as const
+  await changeNode(node, { annotations: { note: null }, unschedulable: true, taint: added })
+  expect(body).toEqual([
+    'application/merge-patch+json',
+    {
+      metadata: { uid: 'u1', resourceVersion: '7', annotations: { note: null } },
+      spec: { unschedulable: true, taints: [taint, { key: 'b', effect: 'NoSchedule' }] },
+    },
+  ])
+  code = 409
+  await expect(changeNode(node, { annotations: {} })).rejects.toBeInstanceOf(Unavailable)
+  const [older, other] = [{ resourceVersion: '6' }, { uid: 'u2' }].map((more) => ({
+    ...node,
+    metadata: { ...metadata, ...more },
+  }))
+  await expect(changeNode(older as typeof node, { annotations: {} })).rejects.toBeInstanceOf(Unavailable)
+  await expect(changeNode(other as typeof node, { annotations: {} })).rejects.toBeInstanceOf(Gone)
+})
+
+const attachment = (name: string, nodeName: string, more: object = {}) => ({
+  metadata: { name, uid: `uid-${name}`, ...more },
+  spec: { nodeName, source: { persistentVolumeName: `pv-${name}` } },
+})
+
+test('writes: the VolumeAttachments of many nodes are one list, of which everybody gets his', async () => {
+  const items = [attachment('a', 'n1'), attachment('b', 'n2', { deletionTimestamp: '2026-01-01T00:00:00Z' })]
+  await using api = await scriptedApi((_, response) => json(response, 200, { kind: 'VolumeAttachmentList', metadata: {}, items }))
+  const { attachmentsOf } = kubernetesWrites(api.client)
+  const [one, two, three] = await Promise.all(['n1', 'n2', 'n3'].map((node) => attachmentsOf(node)))
+  expect(one).toEqual([{ name: 'a', uid: 'uid-a', volume: 'pv-a', isBeingDeleted: false }])
+  expect(two).toEqual([{ name: 'b', uid: 'uid-b', volume: 'pv-b', isBeingDeleted: true }])
+  expect(three).toEqual([])
+  expect(api.asked).toHaveLength(1)
+})
+
+test('writes: an API without VolumeAttachments has none, and one without sense is not believed', async () => {
+  let answer: readonly [number, unknown] = [404, '404 page not found']
+  await using api = await scriptedApi((_, response) => json(response, ...answer))
+  expect(await kubernetesWrites(api.client).attachmentsOf('n1')).toEqual([])
+  answer = [200, { kind: 'VolumeAttachmentList', metadata: {}, items: [{ metadata: {} }] }]
+  await expect(kubernetesWrites(api.client).attachmentsOf('n1')).rejects.toBeInstanceOf(Unavailable)
+})
+
+test('writes: a claim names its volume, if it has one', async () => {
+  const claims: Record<string, unknown> = { bound: { spec: { volumeName: 'pv' } }, pending: { spec: {} } }
+  await using api = await scriptedApi((request, response) => {
+    const claim = claims[request.at.pathname.split('/').at(-1) ?? '']
+    json(response, claim ? 200 : 404, claim ?? status(404))
+  })
+  const { volumeOf } = kubernetesWrites(api.client)
+  expect(await Promise.all(['bound', 'pending', 'none'].map((name) => volumeOf('default', name)))).toEqual([
+    'pv',
+    undefined,
+    undefined,
+  ])
+})
