@@ -209,4 +209,6 @@ export const controllerMigrations: Migrations = {
       Object.entries(state.children).map(([ref, src]) => [ref, src.charAt(0).toUpperCase() + src.slice(1)]),
     ),
   }),
+  // Version 2 let every drain use force.
+  2: (state) => state,
 }

@@ -60,6 +60,8 @@ export const Guard = z.strictObject({
   namespaces: z.array(namespaceName).optional(),
   objects: z.array(ObjectRule).default([]),
   budgets: z.array(Budget).default([]),
+  /** A drain may delete by force, at its deadline, what budgets keep; absent: no drain may. */
+  force: z.boolean().optional(),
   approval: Approval.optional(),
   signatures: Signatures.optional(),
   /** Labels whose value is a node's id, for orders that name it. */

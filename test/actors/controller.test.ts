@@ -43,7 +43,7 @@ test('controller: an order that is given again while it is carried out is begun 
   const again = story(drain).when(drain)
   again.then({ effects: [], emitted: [{ type: 'controller.ActionRepeated', action: 'a1', outcome: 'running' }] })
   story(drain)
-    .when({ ...drain, force: true })
+    .when({ ...drain, drainTimeoutSeconds: 61 })
     .then({
       emitted: [{ type: 'controller.ActionRefused', reason: 'an action with this id is running, and its order was another' }],
     })
@@ -138,7 +138,7 @@ test('controller: the brake does not hold back what gives something back', () =>
   story(uncordon).when(pause).then({ effects: [] })
 })
 
-test('controller: what version 1 had under way is known to version 2, and its end is heard', () => {
+test('controller: what version 1 had under way is known to this version, and its end is heard', () => {
   const definition = shipped('controller')
   const old = recording('cluster-v1.jsonl').actors.find(({ actor }) => actor.type === 'controller')
   if (!old) throw new Error('no controller is in the recording')

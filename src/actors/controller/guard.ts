@@ -21,7 +21,13 @@ const isOurs = (order: Order): boolean => 'requester' in order && order.requeste
 export const brokenRule = (guard: Guard, cluster: string, order: Order): string | undefined => {
   const verb = verbOf(order)
   if (verbs[verb].reach === 'restoring') return undefined
-  return verbRule(guard, verb) ?? namespaceRule(guard, order) ?? objectRule(guard, order) ?? signatureRule(guard, cluster, order)
+  return (
+    verbRule(guard, verb) ??
+    namespaceRule(guard, order) ??
+    objectRule(guard, order) ??
+    signatureRule(guard, cluster, order) ??
+    forceRule(guard, order)
+  )
 }
 
 const verbRule = ({ verbs: allowed = verbsByDefault }: Guard, verb: Verb): string | undefined =>
@@ -33,6 +39,11 @@ const namespaceRule = ({ namespaces }: Guard, order: Order): string | undefined 
     ? undefined
     : `guard rule "namespaces": ${namespace} is not among ${namespaces.join(', ') || 'none'}`
 }
+
+const forceRule = ({ force }: Guard, order: Order): string | undefined =>
+  order.type === 'controller.DrainNode' && order.force && force !== true
+    ? 'guard rule "force": no drain may delete pods in spite of their budgets'
+    : undefined
 
 const objectIn = (order: Order): ObjectId | undefined => {
   if (order.type === 'controller.Create') return createdObject(order)

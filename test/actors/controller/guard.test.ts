@@ -35,6 +35,7 @@ const accepted = { type: 'controller.ActionAccepted' }
 
 test.each<[string, object, Event, RegExp]>([
   ['a verb that is not listed', { verbs: ['EvictPod'] }, drain('n1'), /^guard rule "verbs": DrainNode is not among EvictPod$/],
+  ['force by default', {}, order('DrainNode', { nodeName: 'n1', force: true }), /^guard rule "force": no drain may/],
   ['a generic verb by default', {}, patch(map), /^guard rule "verbs": Patch is not among /],
   ['the end of everything by default', {}, order('DisconnectCluster', {}), /^guard rule "verbs": DisconnectCluster/],
   [
