@@ -54,12 +54,15 @@ const one = (intents: readonly Intent[]): Intent => {
 export type DrainBytes = {
   /** All commits of the drain-node together. */
   readonly total: number
-  /** The commit that begins the evictions, one for all. */
+  /** The commit that begins the evictions of a page. */
   readonly largest: number
   /** Of one commit that hears that a pod is gone: the first and the last. */
   readonly firstGone: number
   readonly lastGone: number
 }
+
+/** As many as the effect lists at once. */
+const PAGE = 20
 
 /** Drives a drain of so many pods through to its end; nothing is run, only decided. */
 export const drainOf = (pods: number): DrainBytes => {
@@ -77,12 +80,20 @@ export const drainOf = (pods: number): DrainBytes => {
     uid: randomUUID(),
     owner: randomUUID(),
   }))
-  const children = journal.end(listing, found, ++at).filter(({ kind }) => kind === 'spawn')
+  const children: Intent[] = []
+  let again: readonly Intent[] = [listing]
+  for (let first = 0; first < pods; first += PAGE) {
+    const page = found.slice(first, first + PAGE)
+    const last = page.at(-1)
+    const after = first + PAGE < pods && last && { tier: 0, priority: 0, uid: last.uid }
+    again = journal.end(one(again), { pods: page, ...(after && { after }) }, ++at)
+    children.push(...again.filter(({ kind }) => kind === 'spawn'))
+  }
   const before = journal.sizes.length
-  let again: readonly Intent[] = []
   for (const [index, child] of children.entries())
     again = journal.end(child, { uid: found[index]?.uid, outcome: 'evicted' }, ++at)
-  journal.end(one(again), [], ++at)
+  again = journal.end(one(again), { pods: [] }, ++at)
+  journal.end(one(again), { count: 0, volumes: [] }, ++at)
   const { sizes } = journal
   return {
     total: sizes.reduce((sum, size) => sum + size, 0),

@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   fit: () => import('./fit.ts'),
   plans: () => import('./plans.ts'),
   real: () => import('./real.ts'),
+  drains: () => import('./drains.ts'),
 }
 
 const { values, positionals } = parseArgs({ options: { format: { type: 'string', default: 'text' } }, allowPositionals: true })

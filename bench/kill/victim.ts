@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { fixedAccess } from '../../src/adapters/kubernetes/access.ts'
 import { connectFirst } from '../../src/commands/up/beginning.ts'
 import { startSystem } from '../../src/commands/up/system.ts'
+import { RemovalSettings } from '../../src/events/removal.ts'
 import type { Log } from '../../src/runtime/ground.ts'
 
 const Beginning = z.object({
@@ -40,6 +41,7 @@ const begin = async (message: unknown): Promise<void> => {
     policy,
     log: logTo(log),
     alone: true,
+    removal: RemovalSettings.parse({ deleteNodeObjects: true }),
     acceptLoss: false,
   })
   await connectFirst(system, cluster)

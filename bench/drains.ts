@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findNatsServer } from '../src/adapters/nats-server/find.ts'
+import { type Acting, acting, actionId } from '../test/control-plane/acting.ts'
+import { findBinaries } from '../test/control-plane/binaries.ts'
+import { watchBudgets } from '../test/control-plane/budget-watch.ts'
+import { addNodes } from '../test/control-plane/objects.ts'
+import { type ControlPlane, startControlPlane } from '../test/control-plane/start.ts'
+import { counted, deploy, deployed, pooled, protect } from '../test/control-plane/workloads.ts'
+import { type Figure, figure } from './figures.ts'
+
+const NODES = Number(process.env['QM_BENCH_NODES'] ?? 100)
+/** Each has one Deployment's worth of pods, spread by the scheduler over all of them. */
+const PODS_PER_NODE = Number(process.env['QM_BENCH_PODS_PER_NODE'] ?? 60)
+/** Of each Deployment so many may be missing at a time. */
+const MISSING = 6
+/** A pod of kwok's is ready so long after it was bound. */
+const STARTS_S = 2
+const TIMEOUT_S = 1_800
+/** The most requests per second of what acts: adapters/kubernetes/throttle.ts. */
+const REQUESTS = 300
+
+const progress = (message: string): void => void process.stderr.write(`${message}\n`)
+const names = Array.from({ length: NODES }, (_, index) => `app-${String(index).padStart(3, '0')}`)
+
+/** All pods on the old nodes, each app under its budget; then as many empty nodes beside them. */
+const filled = async ({ api }: ControlPlane): Promise<readonly string[]> => {
+  const old = await addNodes(api, NODES, 'old')
+  await pooled(api, old, 'bench')
+  for (const name of names) await deploy(api, name, { replicas: PODS_PER_NODE, pool: 'bench', startsIn: `${STARTS_S}s` })
+  for (const name of names) await deployed(api, name, PODS_PER_NODE)
+  for (const name of names) await protect(api, name, name, { maxUnavailable: MISSING })
+  for (const name of names) await counted(api, name, PODS_PER_NODE)
+  await pooled(api, await addNodes(api, NODES, 'new'), 'bench')
+  return old
+}
+
+const drained = async (us: Acting, nodes: readonly string[]) => {
+  const orders = nodes.map((nodeName) => ({
+    id: actionId(),
+    nodeName,
+    drainTimeoutSeconds: TIMEOUT_S,
+    waitForVolumeDetach: false,
+  }))
+  const startedAt = performance.now()
+  for (const order of orders) await us.order('DrainNode', order)
+  const isEnded = ({ id }: (typeof orders)[number]): boolean =>
+    us.facts(id, 'controller.ActionDone').length + us.facts(id, 'controller.ActionFailed').length > 0
+  for (let open = orders; open.length > 0; open = open.filter((order) => !isEnded(order))) {
+    await sleep(500)
+    if (performance.now() - startedAt > TIMEOUT_S * 1_000) throw new Error(`${open.length} drains do not end`)
+  }
+  const seconds = (performance.now() - startedAt) / 1_000
+  const blocked = orders.reduce((sum, { id }) => sum + us.facts(id, 'controller.EvictionBlocked').length, 0)
+  return { seconds, blocked, failed: orders.filter(({ id }) => us.facts(id, 'controller.ActionFailed').length > 0).length }
+}
+
+/** Requests to evict, by what was answered: the API server's own count. */
+const evictions = async ({ api }: ControlPlane): Promise<ReadonlyMap<string, number>> => {
+  const text = String((await api.get('/metrics')).body)
+  const found = new Map<string, number>()
+  for (const [, labels = '', value = '0'] of text.matchAll(
+    /^apiserver_request_total\{([^}]*subresource="eviction"[^}]*)\} (\S+)/gm,
+  )) {
+    const [, code = ''] = /\bcode="(\d+)"/.exec(labels) ?? []
+    found.set(code, (found.get(code) ?? 0) + Number(value))
+  }
+  return found
+}
+
+/** A hundred nodes drained at once over a real control plane, judged by a watcher of its own. */
+export const run = async (): Promise<readonly Figure[]> => {
+  await findNatsServer({ onProgress: progress })
+  await using plane = await startControlPlane({ binaries: await findBinaries({ onProgress: progress }) })
+  const nodes = await filled(plane)
+  progress(`bench: ${NODES} nodes with ${NODES * PODS_PER_NODE} pods are there`)
+  await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca })
+  const judge = await watchBudgets(plane.api)
+  const { seconds, blocked, failed } = await drained(us, nodes)
+  await judge.stop()
+  const answers = await evictions(plane)
+  const fewest = Math.min(...names.map((name) => judge.fewest().get(name) ?? Number.NaN))
+  const pods = NODES * PODS_PER_NODE
+  // As fast as the budgets allow, if scheduling took no time: rounds of as many as may be missing, each as long as a start.
+  const byBudgets = Math.ceil(PODS_PER_NODE / MISSING) * STARTS_S
+  const title = `${NODES} nodes × ${PODS_PER_NODE} pods drained at once, ${NODES} budgets of ${MISSING}`
+  return [
+    figure(`${title}: until all are empty`, seconds, 's'),
+    figure('… theoretical: the budgets alone', byBudgets, 's'),
+    figure(`… theoretical: one request per pod at ${REQUESTS}/s alone`, pods / REQUESTS, 's'),
+    figure('… drains that failed', failed, '', { atMost: 0 }),
+    figure('… fewest healthy pods of any app at any moment', fewest, 'pods', { atLeast: PODS_PER_NODE - MISSING }),
+    figure('… evictions granted (201)', answers.get('201') ?? 0, ''),
+    figure('… evictions refused by a budget (429)', answers.get('429') ?? 0, ''),
+    figure('… refused per granted', (answers.get('429') ?? 0) / (answers.get('201') ?? Number.NaN), '', { atMost: 2 }),
+    figure('… pods that had to wait for their budget', blocked, ''),
+  ]
+}

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Agent, request } from 'undici'
+import { subjects } from '../../src/events/subjects.ts'
+import { until } from '../kubernetes-client.ts'
+import { startUp, type Told, type Up } from '../up.ts'
+import type { ControlPlane } from './start.ts'
+
+/** An id with its time, as RFC 9562 §5.7 has it. */
+export const actionId = (): string => {
+  const bytes = randomBytes(16)
+  bytes.writeUIntBE(Date.now(), 0, 6)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+/** A process of ours that may act on a control plane, and does what it is ordered and nothing else: the evictor pauses. */
+export type Acting = {
+  readonly up: () => Up
+  /** Sends an order to the controller. @throws Error when it is refused */
+  order(verb: string, payload: object): Promise<void>
+  /** The same, with whatever it answers. */
+  ask(verb: string, payload: object): Promise<any>
+  /** The end of an action: ActionDone or ActionFailed. */
+  ended(action: string): Promise<Told>
+  /** What was told of an action. */
+  facts(action: string, fact: string): readonly Told[]
+  until(what: string, action: string, fact: string): Promise<Told>
+  /** kill -9, and another process goes on where it was. */
+  killAndRestart(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+type Options = { readonly server: string; readonly token: string; readonly ca?: string; readonly removal?: object }
+
+/** @param options where the API is, as whom it is asked, and how machines are removed */
+export const acting = async ({ server, token, ca, removal = { deleteNodeObjects: true } }: Options): Promise<Acting> => {
+  const home = mkdtempSync(join(tmpdir(), 'qm-acting-'))
+  const [kubeconfig, settings, guard] = ['test-kubeconfig', 'removal.json', 'guard.json'].map((name) => join(home, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const cluster = { server, ...(ca !== undefined && { 'certificate-authority-data': Buffer.from(ca).toString('base64') }) }
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    clusters: [{ name: 'plane', cluster }],
+    users: [{ name: 'us', user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'plane', user: 'us' } }],
+  }
+  writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 })
+  writeFileSync(settings, JSON.stringify(removal))
+  writeFileSync(guard, JSON.stringify({ force: true }))
+  const args = ['--kubeconfig', kubeconfig, '--allow-writes', '--removal', settings, '--guard', guard]
+  const told: Told[] = []
+  const start = async (): Promise<Up> => startUp(home, ...args)
+  let up = await start()
+  const call = async (type: string, verb: string, payload: object): Promise<any> =>
+    (await up.nc.request(subjects(up.connection.cluster).call(type, verb), JSON.stringify(payload), { timeout: 60_000 })).json()
+  const paused = async (): Promise<boolean> => {
+    const { actors } = await up.status()
+    return actors.some(({ type, state }) => type === 'evictor' && JSON.stringify(state).includes('paused'))
+  }
+  await up.call('Connect')
+  await until('the evictor pauses', async () => (await call('evictor', 'Pause', {})).ok || (await paused()), { stepMs: 250 })
+  await up.call('Promote')
+  await up.until('automating', ({ fact, data }) => fact === 'cluster.PhaseEntered' && data['phase'] === 'automating')
+  const all = (): readonly Told[] => [...told, ...up.told]
+  const of = (action: string) => (each: Told) => each.data['action'] === action
+  const heard = async (what: string, fits: (each: Told) => boolean): Promise<Told> => all().find(fits) ?? up.until(what, fits)
+  return {
+    up: () => up,
+    order: async (verb, payload) => {
+      const answer = await call('controller', verb, payload)
+      if (!answer.ok) throw new Error(`${verb} is refused: ${JSON.stringify(answer)}`)
+    },
+    ask: (verb, payload) => call('controller', verb, payload),
+    ended: (action) =>
+      heard(`the end of ${action}`, (each) => of(action)(each) && /^controller\.Action(Done|Failed)$/.test(each.fact)),
+    facts: (action, fact) => all().filter((each) => of(action)(each) && each.fact === fact),
+    until: (what, action, fact) => heard(what, (each) => of(action)(each) && each.fact === fact),
+    killAndRestart: async () => {
+      told.push(...up.told)
+      await up.kill()
+      up = await start()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await up.stop()
+      rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    },
+  }
+}
+
+type Gate = {
+  readonly url: string
+  /** What of the requests is answered with 429 instead of being passed on, and how many were. */
+  storm(fits: ((method: string, path: string) => boolean) | undefined): void
+  refused(): number
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** An HTTP server before a control plane, that can have too much to do. Who comes through it is the administrator. */
+export const gateTo = async (plane: ControlPlane): Promise<Gate> => {
+  const dispatcher = new Agent({ connect: { ca: plane.ca }, headersTimeout: 0, bodyTimeout: 0 })
+  let fits: ((method: string, path: string) => boolean) | undefined
+  let refused = 0
+  const pass = async (asked: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = asked.headers
+    const life = new AbortController()
+    response.once('close', () => life.abort())
+    const answer = await request(plane.url + asked.url, {
+      dispatcher,
+      method: asked.method as 'GET',
+      headers: headers as Record<string, string>,
+      body: asked.method === 'GET' ? null : asked,
+      signal: life.signal,
+    })
+    response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
+    response.flushHeaders()
+    await pipeline(answer.body, response)
+  }
+  const server = createServer((asked, response) => {
+    if (fits?.(asked.method ?? '', asked.url ?? '')) {
+      refused++
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '1' })
+      response.end(JSON.stringify({ kind: 'Status', code: 429, message: 'too many requests, please try again later' }))
+      return
+    }
+    pass(asked, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    storm: (wanted) => {
+      fits = wanted
+    },
+    refused: () => refused,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+      await dispatcher.destroy()
+    },
+  }
+}
