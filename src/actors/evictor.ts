@@ -1,6 +1,7 @@
 import { assign, enqueueActions, setup } from 'xstate'
 import type { Candidate, EvictorEvent, EvictorFact, Leftover, Planned, Verified } from '../events/evictor.ts'
 import { invoked, tell } from '../runtime/intent.ts'
+import type { Migrations } from '../runtime/types.ts'
 
 type Context = {
   readonly cluster: string
@@ -37,6 +38,7 @@ const orderDrain = (context: Context, candidate: Candidate, index: number) => ({
     nodeUid: candidate.uid,
     drainTimeoutSeconds: DRAIN_SECONDS,
     force: false,
+    forRemoval: true,
     requester: `evictor/${context.cluster}`,
   },
 })
@@ -278,3 +280,6 @@ export const evictor = setup({
     paused: { entry: assign({ pausing: false }), on: { 'evictor.Resume': 'planning' } },
   },
 })
+
+/** Version 1 ordered drains without asking whether the node could be removed afterwards. */
+export const evictorMigrations: Migrations = { 1: (state) => state }

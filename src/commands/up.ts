@@ -51,6 +51,7 @@ export const upCommand = (program: Command): void => {
     .option('--kubeconfig <file>', 'a real cluster instead of the simulated one: it is only observed')
     .option('--context <name>', 'which context of the kubeconfig, instead of its current one')
     .option('--allow-writes', 'lets "promote" drain and remove nodes of the real cluster')
+    .option('--removal <file>', 'how machines of the real cluster are removed: webhook, Node objects alone (JSON)')
     .option('--trace <name>', 'what the simulated cluster is made of', 'openb')
     .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
     .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)
@@ -86,7 +87,7 @@ const up = async (options: Options): Promise<void> => {
   const vitals = started.adopt(await openVitals(options, log), (opened) => opened?.stop())
   const nats = started.adopt(await startNats(home, log), ({ stop }) => stop())
   const world = started.adopt(await openWorld(home, real, options), ({ stop }) => stop())
-  const { access, context, policy, mayWrite } = world
+  const { access, context, policy, removal, mayWrite } = world
   const system = started.adopt(
     await startSystem({
       nats: connectionOptions(nats.url, nats.systemSeedFile),
@@ -96,6 +97,7 @@ const up = async (options: Options): Promise<void> => {
       context,
       mayWrite,
       policy,
+      removal,
       kinds,
       guard,
       objectsAccount: real && OBJECTS_ACCOUNT,

@@ -9,15 +9,31 @@ const nodeName = z.string().min(1).max(253)
 const requester = z.string().optional()
 
 /** Node identity: the name, and the UID or the provider id if the sender knows them. Another node of that name is "already gone". */
-const NodeIdentity = { nodeName, nodeUid: z.string().optional(), providerId: z.string().optional() }
+const NodeIdentity = {
+  nodeName,
+  nodeUid: z.string().optional(),
+  providerId: z.string().optional(),
+  /** Of the labels that say a node's id. */
+  nodeId: z.string().optional(),
+}
 
 export const DrainNode = z.strictObject({
   id,
   ...NodeIdentity,
-  /** Counted from the moment the action is admitted. */
+  /** Counted from `createdAt`. */
   drainTimeoutSeconds: z.number().positive().max(86_400).default(600),
+  /** Epoch ms at which it was ordered; by default the time in its id, else when it is admitted. */
+  createdAt: z.number().int().positive().optional(),
   /** What keeps the node after the deadline is deleted in spite of its budget. */
   force: z.boolean().default(false),
+  /** What a drain that fails or is cancelled makes of the node: as it was found (the default), or it stays cordoned. */
+  onFailure: z.enum(['restore', 'keep']).optional(),
+  /** It is emptied to be removed: nothing is begun where nobody could remove its machine. */
+  forRemoval: z.boolean().optional(),
+  /** Emptied, it waits until the volumes of the pods are detached (the default). */
+  waitForVolumeDetach: z.boolean().optional(),
+  /** By default 60. What is attached then is told, and keeps nobody. */
+  volumeDetachTimeoutSeconds: z.number().positive().max(3_600).optional(),
   requester,
   signature: Signature.optional(),
 })
@@ -41,6 +57,8 @@ export type PodRef = { readonly namespace: string; readonly name: string; readon
 
 /** The annotation that says which action cordoned a node: only for that action the cordon is taken back. */
 export const CORDONED_BY = 'quartermaster.dev/cordoned-by'
+/** The annotation that says how that action found the node: what taking back makes of it. */
+export const FOUND = 'quartermaster.dev/found-before-cordon'
 
 /** How an action ended. `gone`: the node meant was no more, nothing was left to do. */
 export type ActionOutcome = {
@@ -48,10 +66,22 @@ export type ActionOutcome = {
   readonly reason?: string
   readonly evicted?: number
 }
+/** `deleted`: by force. `gone`: it had left by itself. `skipped`: it is being deleted and does not end. */
 export type EvictionOutcome = {
   readonly uid: string
-  readonly outcome: 'evicted' | 'deleted' | 'gone' | 'failed'
+  readonly outcome: 'evicted' | 'deleted' | 'gone' | 'skipped' | 'failed'
   readonly reason?: string
+}
+/** How many pods of a drained node left in which way. */
+export type Departures = Readonly<Partial<Record<EvictionOutcome['outcome'], number>>>
+/** Volumes that a drained node has still attached: how many, and some of their names. */
+export type Attached = { readonly count: number; readonly volumes: readonly string[] }
+/** How it was made sure that a node is no more, and with it its cost. */
+export type Removal = {
+  /** What was made smaller by one: `karpenter`, `cluster-api`, `cluster-autoscaler`, `webhook`; `node-object`: nothing. */
+  readonly by: string
+  /** Who says that the machine is gone; absent: nobody does, it may run on. */
+  readonly confirmedBy?: string
 }
 
 type At = { readonly at: number }
@@ -120,6 +150,19 @@ export type ControllerFact =
       readonly owner?: string
       /** Epoch ms at which the eviction was last asked for: what replaces the pod is not older. */
       readonly since: number
+      /** Epoch ms at which it was first asked for, and the name of the last budget that forbade it meanwhile. */
+      readonly begunAt: number
+      readonly budget?: string
+    }
+  | {
+      /** A budget forbids an eviction; told once for each budget of a pod. */
+      readonly type: 'controller.EvictionBlocked'
+      readonly action: string
+      readonly node: string
+      readonly pod: string
+      readonly uid: string
+      readonly budget: string
+      readonly reason: string
     }
   | {
       readonly type: 'controller.ActionDone'
@@ -127,7 +170,12 @@ export type ControllerFact =
       readonly node: string
       readonly evicted: number
       readonly alreadyGone: boolean
+      readonly reason?: string
+      readonly pods?: Departures
+      /** Of a drain that waited for volumes and did not see all of them go. */
+      readonly attached?: Attached
     }
+  | ({ readonly type: 'controller.NodeRemoved'; readonly action: string; readonly node: string } & Removal)
   | { readonly type: 'controller.ActionFailed'; readonly action: string; readonly node: string; readonly reason: string }
   | { readonly type: 'controller.ActionCompensated'; readonly action: string; readonly node: string; readonly restored: string }
 

@@ -58,11 +58,14 @@ export const createdObject = ({ group, version, resource, object: { metadata } }
   return { group, version, resource, name, ...(namespace !== undefined && { namespace }) }
 }
 
+/** Version 2 of the oldest orders has more fields, and none that it needs. */
+const moreFields = { 1: (order: unknown): unknown => order }
+
 /** Every kind of action. A new one is a row here, a machine with its effects, and their definition. */
 export const verbs = {
-  DrainNode: row({ order: DrainNode, v: 1, actor: 'drain-node', reach: 'disruptive', ...node }),
-  DeleteNode: row({ order: DeleteNode, v: 1, actor: 'delete-node', reach: 'disruptive', ...node }),
-  UncordonNode: row({ order: UncordonNode, v: 1, actor: 'uncordon-node', reach: 'restoring', ...node }),
+  DrainNode: row({ order: DrainNode, v: 2, upcast: moreFields, actor: 'drain-node', reach: 'disruptive', ...node }),
+  DeleteNode: row({ order: DeleteNode, v: 2, upcast: moreFields, actor: 'delete-node', reach: 'disruptive', ...node }),
+  UncordonNode: row({ order: UncordonNode, v: 2, upcast: moreFields, actor: 'uncordon-node', reach: 'restoring', ...node }),
   PatchNode: row({ order: PatchNode, v: 1, actor: 'patch-node', reach: 'disruptive', ...node }),
   CheckNodeDeleted: row({
     order: CheckNodeDeleted,

@@ -26,7 +26,7 @@ test('machines: the text of every shipped machine is kept by version, functions 
   expect(refused.size).toBe(0)
   expect(definition('cluster', 99)).toBeUndefined()
   for (const { type, version, machine } of everyShipped) expect(definition(type, version)).toBe(definitionText(machine))
-  const { context, initial } = JSON.parse(definition('eviction', 1) ?? '') as { context: unknown; initial: string }
+  const { context, initial } = JSON.parse(definition('eviction', 2) ?? '') as { context: unknown; initial: string }
   expect([context, initial]).toEqual([{ type: 'context' }, 'evicting'])
   const again = await publishMachines(js, everyShipped)
   expect([again.refused.size, again.definition('cluster', 1)]).toEqual([0, definition('cluster', 1)])

@@ -40,7 +40,7 @@ test('past: on a real server, what is told while it happens is what is told when
   timeout: 60_000,
 }, async () => {
   const { nc, cluster } = nats
-  const commits = (await recordedJournal('cluster-v1.jsonl')).entries.filter(({ record }) => 'n' in record)
+  const commits = (await recordedJournal('cluster-v2.jsonl')).entries.filter(({ record }) => 'n' in record)
   const heard: InspectMessage[] = []
   nc.subscribe(`qm.${cluster}.inspect.>`, { callback: (_, message) => void heard.push(message.json<InspectMessage>()) })
   await append(commits.slice(0, 40))

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NODE_ID_LABELS } from '../../src/actors/controller/node-identity.ts'
 import { fixedAccess } from '../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../src/adapters/kubernetes/client.ts'
+import { kubernetesEvictions } from '../../src/adapters/kubernetes/evictions.ts'
 import { nodeWaits } from '../../src/adapters/kubernetes/node-waits.ts'
 import { kubernetesObjects } from '../../src/adapters/kubernetes/objects.ts'
 import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
@@ -41,6 +42,8 @@ const openController = async ({ url, token, ca }: ClusterUnderTest, objects: Gua
   const [journal, inbox] = [memoryJournal(), memoryInbox()]
   const ports = {
     kubernetes: kubernetesWrites(client),
+    // Nobody tells it of anything: it looks by itself.
+    evictions: kubernetesEvictions(client, kubernetesWrites(client), { follow: () => () => {} }),
     own: kubernetesObjects(client),
     granted: kubernetesObjects(client),
     waits: nodeWaits(kubernetesReads(client)),

@@ -25,7 +25,9 @@ test.each(files)('corpus: %s comes out the same today', (file) => {
     return verify(definition, actor, commits)
   })
   expect(verdicts.filter(({ fault }) => fault).map(verdictLine)).toEqual([])
-  if (verdicts.length > 0) expect(verdicts.reduce((sum, { executed }) => sum + executed, 0)).toBeGreaterThan(0)
+  // Where all machines are older by now nothing is decided again: it is folded, and carried over (carried-over.test.ts).
+  if (verdicts.some(({ commits, older }) => commits > older))
+    expect(verdicts.reduce((sum, { executed }) => sum + executed, 0)).toBeGreaterThan(0)
 })
 
 /** Every kind of commit that the runtime writes without a machine, by the words of its source. */

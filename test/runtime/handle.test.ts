@@ -378,6 +378,7 @@ const ended = (ref: string, output: unknown) => ({ type: `xstate.done.actor.${re
 const deletion = [
   { type: 'delete-node.Cancel', reason: 'no', at: 0 },
   ended('0.delete-node.reading', node),
+  ended('0.delete-node.choosing', { by: 'node-object' }),
   ended('0.delete-node.deleting', undefined),
   ended('0.delete-node.listing', []),
   ended('0.delete-node.listing', [{ namespace: 'a', name: 'b', uid: 'c' }]),
@@ -386,7 +387,9 @@ const deletion = [
 test('graph: shortest paths over a shipped machine as it is lead where the host goes on the same events', () => {
   const definition = shipped('delete-node')
   const paths = ends(definition, deletion)
-  expect(new Set(paths.map(({ to }) => to))).toEqual(new Set(['reading', 'deleting', 'listing', 'clearing', 'ended']))
+  expect(new Set(paths.map(({ to }) => to))).toEqual(
+    new Set(['reading', 'choosing', 'deleting', 'listing', 'clearing', 'detaching', 'ended']),
+  )
   const address = { type: 'delete-node', id: 'a' }
   for (const { to, events } of paths) {
     const first = begin(definition, address, { order: { id: 'a', nodeName: 'n1' } }, 0).next

@@ -8,7 +8,7 @@ import type { Schedule } from './schedule.ts'
 /** How an effect goes in the world: what it answers, how it fails, or what it reports while it lasts. */
 export type Turn =
   | { readonly output: unknown }
-  | { readonly error: string }
+  | { readonly error: string; readonly with?: object }
   | { readonly reports: readonly { readonly type: string; readonly [field: string]: unknown }[] }
 export type Script = (effect: string, input: any, random: Random) => Turn
 
@@ -72,7 +72,7 @@ const play = async (
   return await new Promise((resolve, reject) => {
     const end = process.later(lasts, () => {
       run.end = 'error' in turn ? 'failed' : 'done'
-      if ('error' in turn) reject(new Failed(turn.error))
+      if ('error' in turn) reject(Object.assign(new Failed(turn.error), 'with' in turn ? turn.with : {}))
       else resolve(turn.output)
     })
     // The world goes on with what it was asked, unless somebody stops it in time.

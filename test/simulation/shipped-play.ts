@@ -61,7 +61,7 @@ const objects = [{ verbs: ['Patch', 'Create', 'Delete'], group: '', resource: 'c
 /** The second one is stricter: it is read when the process has been there for a while. */
 const guards = (random: Random) =>
   [
-    { verbs: verbNames, objects },
+    { verbs: verbNames, objects, force: true },
     {
       verbs: verbNames,
       objects,
@@ -71,6 +71,19 @@ const guards = (random: Random) =>
   ]
     .slice(0, 1 + random.below(2))
     .map((guard) => Guard.parse(guard))
+const owners = [
+  { by: 'node-object' },
+  { by: 'cluster-autoscaler' },
+  { by: 'karpenter', nodeClaim: 'claim', uid: 'c', version: 'v1' },
+  {
+    by: 'cluster-api',
+    version: 'v1beta1',
+    namespace: 'ns',
+    machine: 'm',
+    uid: 'm',
+    group: { resource: 'machinesets', name: 's', uid: 's' },
+  },
+] as const
 
 type Answer = (input: any, random: Random) => Turn
 const nothing: Answer = () => ({ output: null })
@@ -98,14 +111,37 @@ const answers: Readonly<Record<string, Answer>> = {
   },
   readNode: ({ name }, random) =>
     random.happens(0.95)
-      ? { output: { name, uid: uidOf(name), providerId: '', unschedulable: random.happens(0.1) } }
+      ? { output: { name, uid: uidOf(name), providerId: '', nodeIds: [], unschedulable: random.happens(0.1) } }
       : { output: null },
-  listEvictable: ({ name }, random) => ({ output: random.happens(0.5) ? pods(random, name, 3) : [] }),
+  listEvictable: ({ name, after }, random) => {
+    const found = random.happens(0.5) ? pods(random, name, 3) : []
+    const last = found.at(-1)
+    return {
+      output: { pods: found, ...(last && !after && random.happens(0.3) && { after: { tier: 0, priority: 0, uid: last.uid } }) },
+    }
+  },
   listBound: ({ name }, random) => ({ output: random.happens(0.5) ? pods(random, name, 2) : [] }),
-  awaitGone: (_, random) => ({ output: random.happens(0.9) }),
-  evictPod: (_, random) => (random.happens(0.15) ? { error: random.pick(['Blocked', 'Gone']) } : { output: null }),
+  awaitTurn: nothing,
+  awaitGone: (_, random) => ({ output: random.happens(0.9) ? 'gone' : 'stuck' }),
+  awaitDetached: (_, random) => ({ output: random.happens(0.9) ? { count: 0, volumes: [] } : { count: 1, volumes: ['pv'] } }),
+  findOwner: (_, random) =>
+    random.happens(0.1) ? { error: random.pick(['Refused', 'Unavailable']) } : { output: owners[random.below(owners.length)] },
+  mark: nothing,
+  unmark: nothing,
+  shrink: (_, random) => (random.happens(0.2) ? { error: random.pick(['Refused', 'Gone', 'Unavailable']) } : { output: null }),
+  awaitRemoved: () => ({ output: 'somebody' }),
+  tidy: nothing,
+  listAttached: (_, random) => ({ output: random.happens(0.8) ? [] : [{ name: 'va', uid: 'va', isBeingDeleted: false }] }),
+  deleteAttachment: nothing,
+  evictPod: (_, random) =>
+    random.happens(0.6)
+      ? { output: null }
+      : random.happens(0.4)
+        ? { error: 'Blocked', with: { budget: 'front' } }
+        : { error: random.pick(['Blocked', 'Gone', 'Refused']) },
   deletePod: nothing,
   deleteNode: nothing,
+  forgetNode: nothing,
   cordon: nothing,
   uncordon: nothing,
   followGuard: (_, random) => ({ reports: guards(random).map((guard) => ({ type: 'controller.GuardSet', guard })) }),
@@ -175,8 +211,8 @@ const order = (random: Random, count: number): Order => {
   if (first) return first
   const chosen = random.fraction()
   if (chosen < 0.3) return drainOrder(random)
-  if (chosen < 0.45) return random.pick(orders)(random)
-  if (chosen < 0.55) return controller('DeleteNode', timedId(random), { nodeName: nodeName(random) })
+  if (chosen < 0.42) return random.pick(orders)(random)
+  if (chosen < 0.57) return controller('DeleteNode', timedId(random), { nodeName: nodeName(random) })
   if (chosen < 0.6) return controller('UncordonNode', timedId(random), { nodeName: nodeName(random), action: 'a' })
   if (chosen < 0.63) return controller('CancelAction', 'nobody', {})
   if (chosen < 0.68) return { type: 'evictor', verb: random.pick(['Plan', 'Pause', 'Resume', 'Resume']), payload: {} }

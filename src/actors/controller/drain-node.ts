@@ -1,38 +1,52 @@
 import { assign, emit, enqueueActions, setup } from 'xstate'
-import type { ActionOutcome, ControllerFact, DrainEvent, DrainNode, EvictionOutcome, PodRef } from '../../events/controller.ts'
+import type {
+  ActionOutcome,
+  Attached,
+  ControllerFact,
+  Departures,
+  DrainEvent,
+  DrainNode,
+  EvictionOutcome,
+  PodRef,
+} from '../../events/controller.ts'
+import type { NodeOwner } from '../../ports.ts'
 import { invoked, spawned, tell } from '../../runtime/intent.ts'
+import type { Migrations } from '../../runtime/types.ts'
 import type { EvictionInput } from './eviction.ts'
+import { isMeant, type NodeFound } from './node-identity.ts'
 
-/** The node as it was before we touched it. */
-export type NodeBefore = {
-  readonly name: string
-  readonly uid: string
-  readonly providerId: string
-  readonly unschedulable: boolean
-}
+/** The node as it was when the action began. */
+export type NodeBefore = NodeFound & { readonly unschedulable: boolean }
+
+/** A place in the order in which the pods of a node leave: those behind it are still to be told. */
+export type Cursor = { readonly tier: number; readonly priority: number; readonly uid: string }
+/** A few of the pods that leave next, all of one tier; without `after` they are the last of it. */
+type Leaving = { readonly pods: readonly PodRef[]; readonly after?: Cursor }
+/** `except`: the UIDs of pods that are waited for no more. */
+type Asked = { readonly name: string; readonly after?: Cursor; readonly except?: readonly string[] }
 
 type Context = {
   readonly order: DrainNode
   readonly deadline: number
-  /** What is to be restored if the drain fails; null until the node was read. */
+  /** Null until the node was read. */
   readonly node: NodeBefore | null
   /** Evictions under way: name of the child → pod. */
   readonly leaving: Readonly<Record<string, string>>
-  readonly evicted: number
+  /** Where in its tier the listing stands. */
+  readonly after?: Cursor | undefined
+  /** UIDs of pods that are being deleted and do not end: they are waited for no more. */
+  readonly skipped: Readonly<Record<string, true>>
+  readonly pods: Departures
   readonly outcome: ActionOutcome['outcome']
   readonly reason: string
+  readonly attached?: Attached
 }
+type Ended = { readonly actorId: string; readonly output: EvictionOutcome }
 
 const without = (bag: Readonly<Record<string, string>>, key: string): Readonly<Record<string, string>> => {
   const { [key]: _, ...rest } = bag
   return rest
 }
-
-/** Node identity: the name, and each id that the order gives. A mismatch means that the node meant is gone. */
-export const isNode = ({ nodeUid, providerId }: Pick<DrainNode, 'nodeUid' | 'providerId'>, node: NodeBefore | null): boolean =>
-  node !== null &&
-  (nodeUid === undefined || nodeUid === node.uid) &&
-  (providerId === undefined || node.providerId === '' || providerId.toLowerCase() === node.providerId.toLowerCase())
 
 /** Invariant: the states after `reading` are entered only with a node. */
 const known = (context: Context): NodeBefore => {
@@ -44,12 +58,39 @@ const refOf = ({ context }: { readonly context: Context }) => {
   return { name, uid, action: context.order.id }
 }
 const failureOf = (event: unknown) => (event as { readonly error: { readonly name: string; readonly message: string } }).error
+const atOf = (event: unknown): number => (event as { readonly at: number }).at
 /** After a failed request to the world: ask again. */
 const RETRY_MS = 2_000
 /** An eviction's request takes ten seconds at most, three times. */
 const STOPPING_MS = 45_000
-/** Pods deleted by force at the deadline still need time to go. */
-const OVERTIME_MS = 120_000
+/** Pods deleted by force at the deadline have a minute of grace, and are then deleted without any. */
+const OVERTIME_MS = 180_000
+const DETACH_SECONDS = 60
+
+/** Milliseconds since the epoch in a UUIDv7 at the beginning of an id (RFC 9562 §5.7). */
+const timeIn = (id: string): number | undefined => {
+  const hex = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab]/.exec(id)
+  return hex ? Number.parseInt(`${hex[1]}${hex[2]}`, 16) : undefined
+}
+/** Counted from when it was ordered, so that an order that waited has less time; never from the future. */
+const deadlineOf = ({ id, createdAt, drainTimeoutSeconds }: DrainNode, at: number): number =>
+  Math.min(createdAt ?? timeIn(id) ?? at, at) + drainTimeoutSeconds * 1_000
+
+const sumOf = ({ evicted = 0, deleted = 0, gone = 0 }: Departures): number => evicted + deleted + gone
+/** What the end of an eviction makes of the books. */
+const booked = ({ leaving, pods, skipped }: Context, { actorId, output: { uid, outcome } }: Ended) => ({
+  leaving: without(leaving, actorId),
+  pods: { ...pods, [outcome]: (pods[outcome] ?? 0) + 1 },
+  ...(outcome === 'skipped' && { skipped: { ...skipped, [uid]: true as const } }),
+})
+
+const factOf = ({ order, outcome, reason, pods, attached }: Context): ControllerFact => {
+  const about = { action: order.id, node: order.nodeName }
+  if (outcome === 'failed') return { type: 'controller.ActionFailed', ...about, reason }
+  const left = Object.keys(pods).length > 0 && { pods }
+  const done = { evicted: sumOf(pods), alreadyGone: outcome === 'gone', ...left, ...(attached && { attached }) }
+  return { type: 'controller.ActionDone', ...about, ...done }
+}
 
 /** Empties one node: cordon, evict every pod as a child actor, look for late arrivals; gives the node back when it fails. */
 export const drainNode = setup({
@@ -62,18 +103,22 @@ export const drainNode = setup({
   },
   actors: {
     readNode: invoked<NodeBefore | null, { readonly name: string }>(),
-    /** Sets unschedulable and who did it, in one patch. */
+    /** What will be made smaller when it is empty. Fails with Refused if that is nothing. */
+    findOwner: invoked<NodeOwner, { readonly name: string; readonly uid: string }>(),
+    /** Sets unschedulable, the taint, who did it and how the node was found, in one patch. */
     cordon: invoked<void, { readonly name: string; readonly uid: string; readonly action: string }>(),
-    /** Takes back the cordon that this action set, and no other. */
+    /** Makes of the node what this action found, if the cordon is this action's. */
     uncordon: invoked<void, { readonly name: string; readonly uid: string; readonly action: string }>(),
-    /** Pods that have to leave: no DaemonSet, mirror or finished ones. */
-    listEvictable: invoked<readonly PodRef[], { readonly name: string }>(),
+    /** The next few pods that have to leave: no DaemonSet, mirror or finished ones, the least important first. */
+    listEvictable: invoked<Leaving, Asked>(),
     eviction: spawned<EvictionOutcome, EvictionInput>(),
+    /** Ends when no volume of a pod that has left is attached, or at that time (epoch ms) with those that are. */
+    awaitDetached: invoked<Attached, { readonly name: string; readonly until: number }>(),
   },
   actions: { tell },
   delays: {
     // Evictions mind the deadline themselves; this ends a drain whose requests are not answered at all.
-    expired: ({ context, event }) => Math.max(0, context.deadline + OVERTIME_MS - (event as { readonly at: number }).at),
+    expired: ({ context, event }) => Math.max(0, context.deadline + OVERTIME_MS - atOf(event)),
     retry: RETRY_MS,
     stopped: STOPPING_MS,
   },
@@ -81,24 +126,24 @@ export const drainNode = setup({
     noneLeaving: ({ context }) => Object.keys(context.leaving).length === 0,
     gone: ({ event }) => failureOf(event).name === 'Gone',
     hopeless: ({ event }) => failureOf(event).name === 'Refused',
-    cordonedByUs: ({ context }) => context.node?.unschedulable === false,
-    lastOne: ({ context, event }) => {
-      const { actorId } = event as { readonly actorId: string }
-      return Object.keys(without(context.leaving, actorId)).length === 0
-    },
+    isTooLate: ({ context, event }) => !context.order.force && atOf(event) >= context.deadline,
+    isForRemoval: ({ context }) => context.order.forRemoval === true,
+    staysCordoned: ({ context }) => context.order.onFailure === 'keep',
+    mindsVolumes: ({ context }) => context.order.waitForVolumeDetach !== false,
   },
 }).createMachine({
   id: 'drain-node',
   context: ({ input }) => ({
     order: input?.order ?? ({} as DrainNode),
-    deadline: (input?.at ?? 0) + (input?.order.drainTimeoutSeconds ?? 0) * 1000,
+    deadline: input ? deadlineOf(input.order, input.at) : 0,
     node: null,
     leaving: {},
-    evicted: 0,
+    skipped: {},
+    pods: {},
     outcome: 'failed',
     reason: '',
   }),
-  output: ({ context: { outcome, reason, evicted } }) => ({ outcome, evicted, ...(reason !== '' && { reason }) }),
+  output: ({ context: { outcome, reason, pods } }) => ({ outcome, evicted: sumOf(pods), ...(reason !== '' && { reason }) }),
   initial: 'reading',
   states: {
     reading: {
@@ -107,21 +152,71 @@ export const drainNode = setup({
         input: ({ context }) => ({ name: context.order.nodeName }),
         onDone: [
           {
-            guard: ({ context, event }) => isNode(context.order, event.output),
-            target: 'working',
-            actions: assign({ node: ({ event }) => event.output }),
+            guard: ({ context, event }) => !isMeant(context.order, event.output),
+            target: 'ended',
+            actions: assign({ outcome: 'gone', reason: 'already gone' }),
           },
-          { target: 'ended', actions: assign({ outcome: 'gone', reason: 'already gone' }) },
+          { guard: 'isTooLate', target: 'ended', actions: assign({ reason: 'its time was over before it began' }) },
+          { guard: 'isForRemoval', target: 'choosing', actions: assign({ node: ({ event }) => event.output }) },
+          { target: 'working', actions: assign({ node: ({ event }) => event.output }) },
         ],
-        onError: 'readingLater',
+        onError: [
+          { guard: 'hopeless', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { guard: 'isTooLate', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { target: 'readingLater' },
+        ],
       },
       on: { 'drain-node.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
     },
-    readingLater: { after: { retry: 'reading' } },
+    readingLater: {
+      after: { retry: 'reading' },
+      on: { 'drain-node.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
+    },
+    // Pods that have moved for a node that stays have moved for nothing.
+    choosing: {
+      on: { 'drain-node.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
+      invoke: {
+        src: 'findOwner',
+        input: ({ context }) => ({ name: known(context).name, uid: known(context).uid }),
+        onDone: 'working',
+        onError: [
+          { guard: 'gone', target: 'reading' },
+          { guard: 'hopeless', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { guard: 'isTooLate', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { target: 'choosingLater' },
+        ],
+      },
+    },
+    choosingLater: {
+      after: { retry: 'choosing' },
+      on: { 'drain-node.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
+    },
     working: {
       initial: 'cordoning',
       after: { expired: { target: 'restoring', actions: assign({ reason: 'the drain did not end within its time' }) } },
-      on: { 'drain-node.Cancel': { target: 'restoring', actions: assign({ reason: ({ event }) => event.reason }) } },
+      on: {
+        'drain-node.Cancel': { target: 'restoring', actions: assign({ reason: ({ event }) => event.reason }) },
+        // Also while more of the node's pods are being listed.
+        'xstate.done.actor.*': [
+          {
+            guard: ({ event }) => event.output.outcome === 'failed',
+            target: 'restoring',
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              enqueue.stopChild(event.actorId)
+              enqueue.assign({
+                ...booked(context, event),
+                reason: `pod ${context.leaving[event.actorId]}: ${event.output.reason ?? 'not evicted'}`,
+              })
+            }),
+          },
+          {
+            actions: enqueueActions(({ enqueue, context, event }) => {
+              enqueue.stopChild(event.actorId)
+              enqueue.assign(booked(context, event))
+            }),
+          },
+        ],
+      },
       states: {
         cordoning: {
           invoke: {
@@ -150,65 +245,74 @@ export const drainNode = setup({
         listing: {
           invoke: {
             src: 'listEvictable',
-            input: ({ context }) => ({ name: context.order.nodeName }),
+            input: ({ context: { order, after, skipped } }) => ({
+              name: order.nodeName,
+              ...(after && { after }),
+              ...(Object.keys(skipped).length > 0 && { except: Object.keys(skipped) }),
+            }),
             onDone: [
               {
-                guard: ({ event }) => event.output.length === 0,
-                target: '#drain-node.ended',
-                actions: assign({ outcome: 'done', reason: '' }),
+                guard: ({ context, event }) => context.after === undefined && event.output.pods.length === 0,
+                target: '#drain-node.emptied',
               },
               {
                 target: 'evicting',
                 actions: enqueueActions(({ enqueue, context, event }) => {
                   const { id: action, nodeName: node, force } = context.order
-                  for (const pod of event.output)
-                    enqueue.spawnChild('eviction', {
-                      id: `${action}.${pod.uid}`,
-                      input: { action, node, pod, deadline: context.deadline, force },
-                    })
-                  enqueue.assign({
-                    leaving: Object.fromEntries(
-                      event.output.map((pod) => [`${action}.${pod.uid}`, `${pod.namespace}/${pod.name}`]),
-                    ),
-                  })
+                  const { deadline, leaving } = context
+                  const { pods, after } = event.output
+                  const fresh = pods.filter(({ uid }) => leaving[`${action}.${uid}`] === undefined)
+                  for (const pod of fresh)
+                    enqueue.spawnChild('eviction', { id: `${action}.${pod.uid}`, input: { action, node, pod, deadline, force } })
+                  const begun = fresh.map(({ namespace, name, uid }) => [`${action}.${uid}`, `${namespace}/${name}`] as const)
+                  enqueue.assign({ leaving: { ...leaving, ...Object.fromEntries(begun) }, after })
                 }),
               },
             ],
-            onError: 'listingLater',
+            onError: [
+              {
+                guard: 'hopeless',
+                target: '#drain-node.restoring',
+                actions: assign({ reason: ({ event }) => failureOf(event).message }),
+              },
+              { target: 'listingLater' },
+            ],
           },
         },
         listingLater: { after: { retry: 'listing' } },
+        // More of the tier are listed at once; when all of it have left, the next tier is, with whoever landed late.
         evicting: {
-          on: {
-            'xstate.done.actor.*': [
-              {
-                guard: ({ event }) => event.output.outcome === 'failed',
-                target: '#drain-node.restoring',
-                actions: enqueueActions(({ enqueue, context, event }) => {
-                  enqueue.stopChild(event.actorId)
-                  enqueue.assign({
-                    leaving: without(context.leaving, event.actorId),
-                    reason: `pod ${context.leaving[event.actorId]}: ${event.output.reason ?? 'not evicted'}`,
-                  })
-                }),
-              },
-              {
-                guard: 'lastOne',
-                target: 'listing', // whoever landed late has to go too
-                actions: enqueueActions(({ enqueue, context, event }) => {
-                  enqueue.stopChild(event.actorId)
-                  enqueue.assign({ leaving: {}, evicted: context.evicted + 1 })
-                }),
-              },
-              {
-                actions: enqueueActions(({ enqueue, context, event }) => {
-                  enqueue.stopChild(event.actorId)
-                  enqueue.assign({ leaving: without(context.leaving, event.actorId), evicted: context.evicted + 1 })
-                }),
-              },
-            ],
-          },
+          always: [
+            { guard: ({ context }) => context.after !== undefined, target: 'listing' },
+            { guard: 'noneLeaving', target: 'listing' },
+          ],
         },
+      },
+    },
+    emptied: {
+      always: [
+        { guard: 'mindsVolumes', target: 'detaching' },
+        { target: 'ended', actions: assign({ outcome: 'done', reason: '' }) },
+      ],
+    },
+    // The pods are gone: what holds their volumes is told, and fails nothing.
+    detaching: {
+      on: { 'drain-node.Cancel': { target: 'restoring', actions: assign({ reason: ({ event }) => event.reason }) } },
+      invoke: {
+        src: 'awaitDetached',
+        input: ({ context: { order }, event }) => ({
+          name: order.nodeName,
+          until: atOf(event) + (order.volumeDetachTimeoutSeconds ?? DETACH_SECONDS) * 1_000,
+        }),
+        onDone: [
+          {
+            guard: ({ event }) => event.output.count > 0,
+            target: 'ended',
+            actions: assign({ outcome: 'done', reason: '', attached: ({ event }) => event.output }),
+          },
+          { target: 'ended', actions: assign({ outcome: 'done', reason: '' }) },
+        ],
+        onError: { target: 'ended', actions: assign({ outcome: 'done', reason: '' }) },
       },
     },
     restoring: {
@@ -229,8 +333,7 @@ export const drainNode = setup({
             'xstate.done.actor.*': {
               actions: enqueueActions(({ enqueue, context, event }) => {
                 enqueue.stopChild(event.actorId)
-                const gone = event.output.outcome === 'failed' ? 0 : 1
-                enqueue.assign({ leaving: without(context.leaving, event.actorId), evicted: context.evicted + gone })
+                enqueue.assign(booked(context, event))
               }),
             },
           },
@@ -240,7 +343,7 @@ export const drainNode = setup({
             for (const child of Object.keys(context.leaving)) enqueue.stopChild(child)
             enqueue.assign({ leaving: {} })
           }),
-          always: [{ guard: 'cordonedByUs', target: 'uncordoning' }, { target: '#drain-node.ended' }],
+          always: [{ guard: 'staysCordoned', target: '#drain-node.ended' }, { target: 'uncordoning' }],
         },
         uncordoning: {
           invoke: {
@@ -252,22 +355,41 @@ export const drainNode = setup({
                 type: 'controller.ActionCompensated',
                 action: context.order.id,
                 node: context.order.nodeName,
-                restored: 'schedulable',
+                restored: 'as found',
               })),
             },
-            onError: [{ guard: 'gone', target: '#drain-node.ended' }, { target: 'uncordoningLater' }],
+            onError: [
+              { guard: 'gone', target: '#drain-node.ended' },
+              {
+                guard: 'hopeless',
+                target: '#drain-node.ended',
+                actions: assign({
+                  reason: ({ context, event }) => `${context.reason}; and the node stays cordoned: ${failureOf(event).message}`,
+                }),
+              },
+              { target: 'uncordoningLater' },
+            ],
           },
         },
         uncordoningLater: { after: { retry: 'uncordoning' } },
       },
     },
-    ended: {
-      type: 'final',
-      entry: emit(({ context: { order, outcome, reason, evicted } }) =>
-        outcome === 'failed'
-          ? { type: 'controller.ActionFailed', action: order.id, node: order.nodeName, reason }
-          : { type: 'controller.ActionDone', action: order.id, node: order.nodeName, evicted, alreadyGone: outcome === 'gone' },
-      ),
-    },
+    ended: { type: 'final', entry: emit(({ context }) => factOf(context)) },
   },
 })
+
+type ContextOfVersion1 = Pick<Context, 'order' | 'deadline' | 'node' | 'leaving' | 'outcome' | 'reason'> & {
+  readonly evicted: number
+}
+/**
+ * Version 1 listed all pods at once, counted those that left, and left alone the cordon of a node that was cordoned before,
+ * which it did not write down. Its states are still there.
+ */
+export const drainMigrations: Migrations = {
+  1: (state) => {
+    const { evicted, ...kept } = state.context as ContextOfVersion1
+    const order = kept.node?.unschedulable === true ? { ...kept.order, onFailure: 'keep' as const } : kept.order
+    const context: Context = { ...kept, order, skipped: {}, pods: evicted > 0 ? { evicted } : {} }
+    return { ...state, context }
+  },
+}

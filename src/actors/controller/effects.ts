@@ -1,10 +1,13 @@
-import { CORDONED_BY, type PodRef } from '../../events/controller.ts'
+import type { Attached, PodRef } from '../../events/controller.ts'
 import { controllerOf, type Pod } from '../../events/kubernetes.ts'
-import type { KubernetesWrites, Power } from '../../ports.ts'
+import { type Evictions, Gone, type KubernetesWrites, type NodeRemoval, type Power } from '../../ports.ts'
 import type { EffectDef, EffectsOf } from '../../runtime/types.ts'
+import { cordoning, restoring } from './cordon.ts'
 import type { deleteNode } from './delete-node.ts'
+import { claimsOfStaying, leavingNext } from './departure.ts'
 import type { drainNode, NodeBefore } from './drain-node.ts'
 import type { eviction } from './eviction.ts'
+import { nodeFound } from './node-identity.ts'
 import type { uncordonNode } from './uncordon-node.ts'
 
 /** What the controller needs of Kubernetes. */
@@ -19,11 +22,26 @@ export const controllerPowers: readonly Power[] = [
   { verb: 'list', group: '', resource: 'nodes' },
   { verb: 'watch', group: '', resource: 'nodes' },
   { verb: 'create', group: 'events.k8s.io', resource: 'events' },
+  { verb: 'get', group: '', resource: 'persistentvolumeclaims' },
+  { verb: 'get', group: 'policy', resource: 'poddisruptionbudgets' },
+  { verb: 'list', group: 'storage.k8s.io', resource: 'volumeattachments' },
+  { verb: 'delete', group: 'storage.k8s.io', resource: 'volumeattachments' },
 ]
 
 const REQUEST_MS = 10_000
 const patiently = { attempts: 3, backoffMs: 500, on: ['Unavailable', 'TimedOut'] }
-const asking = { reach: 'internal', idempotency: 'natural', timeoutMs: REQUEST_MS, retry: patiently } as const
+/** So many requests of one name at once: their time does not run while they wait for a place. */
+const TOGETHER = 32
+const asking = {
+  reach: 'internal',
+  idempotency: 'natural',
+  timeoutMs: REQUEST_MS,
+  retry: patiently,
+  concurrency: TOGETHER,
+} as const
+const waiting = { reach: 'internal', idempotency: 'natural', timeoutMs: 'activity' } as const
+
+type Cordon = { readonly name: string; readonly uid: string; readonly action: string }
 
 const refOf = ({ metadata }: Pod): PodRef => {
   const { namespace = '', name, uid } = metadata
@@ -31,98 +49,164 @@ const refOf = ({ metadata }: Pod): PodRef => {
   return { namespace, name, uid, ...(owner !== undefined && { owner }) }
 }
 
-/** DaemonSet pods come back to any node, mirror pods are the kubelet's, finished ones hold nothing. */
-const mustLeave = ({ metadata, status: { phase } }: Pod): boolean =>
-  phase !== 'Succeeded' &&
-  phase !== 'Failed' &&
-  controllerOf(metadata)?.kind !== 'DaemonSet' &&
-  metadata.annotations?.['kubernetes.io/config.mirror'] === undefined
-
-const readNode = (kubernetes: KubernetesWrites): EffectDef<{ readonly name: string }, NodeBefore | null> => ({
+const readNode = (
+  kubernetes: KubernetesWrites,
+  labels: readonly string[],
+): EffectDef<{ readonly name: string }, NodeBefore | null> => ({
   ...asking,
   run: async ({ name }, { signal }) => {
     const node = await kubernetes.getNode(name, signal)
     if (!node) return null
-    const { metadata, spec } = node
-    return { name, uid: metadata.uid, providerId: spec.providerID ?? '', unschedulable: spec.unschedulable === true }
+    return { ...nodeFound(node, labels), unschedulable: node.spec.unschedulable === true }
   },
 })
 
-const uncordon = (
-  kubernetes: KubernetesWrites,
-): EffectDef<{ readonly name: string; readonly uid: string; readonly action: string }, void> => ({
+const uncordon = (kubernetes: KubernetesWrites): EffectDef<Cordon, void> => ({
   reach: 'restoring',
-  idempotency: 'natural', // the same patch of the same node, and only while our mark is on it
+  idempotency: 'natural', // of the version that was read, and only while our mark is on it
   timeoutMs: REQUEST_MS,
   retry: patiently,
+  concurrency: TOGETHER,
   run: async ({ name, uid, action }, { signal }) => {
     const node = await kubernetes.getNode(name, signal)
-    if (node?.metadata.annotations?.[CORDONED_BY] !== action) return
-    const restored = { metadata: { annotations: { [CORDONED_BY]: null } }, spec: { unschedulable: null } }
-    await kubernetes.patchNode({ name, uid }, restored, signal)
+    if (node?.metadata.uid !== uid) return
+    const change = restoring(node, action)
+    if (change) await kubernetes.changeNode(node, change, signal)
   },
 })
 
-export const uncordonNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof uncordonNode> => ({
-  readNode: readNode(kubernetes),
+/** @param labels whose values are node ids */
+export const uncordonNodeEffects = (kubernetes: KubernetesWrites, labels: readonly string[]): EffectsOf<typeof uncordonNode> => ({
+  readNode: readNode(kubernetes, labels),
   uncordon: uncordon(kubernetes),
 })
 
-export const drainNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof drainNode> => ({
-  readNode: readNode(kubernetes),
+/** Pods that a drain asks to leave at once; it asks for the next as soon as these are on their way. */
+const PAGE = 20
+
+export const drainNodeEffects = (
+  kubernetes: KubernetesWrites,
+  removal: NodeRemoval,
+  labels: readonly string[],
+): EffectsOf<typeof drainNode> => ({
+  readNode: readNode(kubernetes, labels),
+  findOwner: { ...asking, run: (node, { signal }) => removal.ownerOf(node, signal) },
   cordon: {
     reach: 'disruptive',
-    idempotency: 'natural', // the same patch of the same node
+    idempotency: 'natural', // of the version that was read; cordoned by this action, it is left as it is
     timeoutMs: REQUEST_MS,
     retry: patiently,
-    run: ({ name, uid, action }, { signal }) =>
-      kubernetes.patchNode(
-        { name, uid },
-        { metadata: { annotations: { [CORDONED_BY]: action } }, spec: { unschedulable: true } },
-        signal,
-      ),
+    concurrency: TOGETHER,
+    run: async ({ name, uid, action }, { signal }) => {
+      const node = await kubernetes.getNode(name, signal)
+      if (node?.metadata.uid !== uid) throw new Gone(`node ${name} (${uid}) is no more`)
+      const change = cordoning(node, action)
+      if (change) await kubernetes.changeNode(node, change, signal)
+    },
   },
   uncordon: uncordon(kubernetes),
   listEvictable: {
     ...asking,
-    run: async ({ name }, { signal }) => (await kubernetes.listPodsOn(name, signal)).filter(mustLeave).map(refOf),
+    run: async ({ name, after, except = [] }, { signal }) => {
+      const next = leavingNext(await kubernetes.listPodsOn(name, signal), after, except, PAGE)
+      return { ...next, pods: next.pods.map(refOf) }
+    },
   },
+  awaitDetached: { ...waiting, run: ({ name, until }, { signal }) => awaitDetached(kubernetes, name, until, signal) },
 })
 
-export const evictionEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof eviction> => ({
+const LOOK_MS = 2_000
+/** So many volumes are named in a fact. */
+const NAMED = 5
+
+/** The volumes of pods that stay (a DaemonSet's) stay attached: they are not waited for. */
+const awaitDetached = async (
+  kubernetes: KubernetesWrites,
+  node: string,
+  until: number,
+  signal: AbortSignal,
+): Promise<Attached> => {
+  const claims = claimsOfStaying(await kubernetes.listPodsOn(node, signal))
+  const staying = await Promise.all(claims.map(([namespace, claim]) => kubernetes.volumeOf(namespace, claim, signal)))
+  for (;;) {
+    const attachments = await kubernetes.attachmentsOf(node, signal)
+    const left = attachments.filter(({ volume }) => volume === undefined || !staying.includes(volume))
+    if (left.length === 0 || Date.now() >= until)
+      return { count: left.length, volumes: left.slice(0, NAMED).map(({ name, volume }) => volume ?? name) }
+    await pause(LOOK_MS, signal)
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+
+export const evictionEffects = (kubernetes: KubernetesWrites, evictions: Evictions): EffectsOf<typeof eviction> => ({
   evictPod: {
     reach: 'disruptive',
     idempotency: 'natural', // carries the pod's UID; a pod that is leaving already answers as the first time
     timeoutMs: REQUEST_MS,
     retry: patiently,
-    run: (pod, { signal }) => kubernetes.evictPod(pod, signal),
+    concurrency: TOGETHER,
+    run: (pod, { signal }) => evictions.evict(pod, signal),
   },
   deletePod: {
     reach: 'disruptive',
     idempotency: 'natural', // carries the pod's UID
     timeoutMs: REQUEST_MS,
     retry: patiently,
-    run: (pod, { signal }) => kubernetes.deletePod(pod, 0, signal),
+    concurrency: TOGETHER,
+    run: ({ graceSeconds, ...pod }, { signal }) => kubernetes.deletePod(pod, graceSeconds, signal),
   },
-  awaitGone: { ...asking, run: (pod, { signal }) => awaitGone(kubernetes, pod, signal) },
+  awaitTurn: { ...waiting, run: (refused, { signal }) => evictions.awaitTurn(refused, signal) },
+  awaitGone: { ...waiting, run: (pod, { signal }) => evictions.awaitGone(pod, signal) },
 })
 
-/** One effect watches for so long, then the machine decides whether to go on. */
-const WATCH_MS = 8_000
-const LOOK_MS = 500
-
-const awaitGone = async (kubernetes: KubernetesWrites, pod: PodRef, signal: AbortSignal): Promise<boolean> => {
-  for (let waited = 0; waited < WATCH_MS; waited += LOOK_MS) {
-    const found = await kubernetes.getPod(pod.namespace, pod.name, signal)
-    if (found?.metadata.uid !== pod.uid) return true
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    signal.throwIfAborted()
-  }
-  return false
-}
-
-export const deleteNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeof deleteNode> => ({
-  readNode: readNode(kubernetes),
+export const deleteNodeEffects = (
+  kubernetes: KubernetesWrites,
+  removal: NodeRemoval,
+  labels: readonly string[],
+): EffectsOf<typeof deleteNode> => ({
+  readNode: readNode(kubernetes, labels),
+  findOwner: { ...asking, run: (node, { signal }) => removal.ownerOf(node, signal) },
+  mark: {
+    reach: 'disruptive',
+    idempotency: 'natural', // the same annotation of the same machine
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (request, { signal }) => removal.mark(request, signal),
+  },
+  unmark: {
+    reach: 'restoring',
+    idempotency: 'natural', // takes away what `mark` has set
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (request, { signal }) => removal.unmark(request, signal),
+  },
+  shrink: {
+    reach: 'disruptive',
+    idempotency: 'natural', // it asks first: a deletion carries the UID, a smaller group says for which machine, a webhook gets a key
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (request, { signal }) => removal.shrink(request, signal),
+  },
+  awaitRemoved: { ...waiting, run: (request, { signal }) => removal.awaitRemoved(request, signal) },
+  tidy: {
+    reach: 'restoring',
+    idempotency: 'natural', // takes away what `shrink` has written down
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (request, { signal }) => removal.tidy(request, signal),
+  },
   deleteNode: {
     reach: 'disruptive',
     idempotency: 'natural', // carries the node's UID
@@ -130,12 +214,35 @@ export const deleteNodeEffects = (kubernetes: KubernetesWrites): EffectsOf<typeo
     retry: patiently,
     run: (node, { signal }) => kubernetes.deleteNode(node, signal),
   },
-  listBound: { ...asking, run: async ({ name }, { signal }) => (await kubernetes.listPodsOn(name, signal)).map(refOf) },
+  forgetNode: {
+    reach: 'restoring', // its machine is gone: this only clears its record
+    idempotency: 'natural', // carries the node's UID
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (node, { signal }) => kubernetes.deleteNode(node, signal),
+  },
+  listBound: {
+    ...asking,
+    run: async ({ name }, { signal }) => (await kubernetes.listPodsOn(name, signal)).slice(0, PAGE).map(refOf),
+  },
   deletePod: {
     reach: 'restoring', // the node is gone: this only clears its records
     idempotency: 'natural', // carries the pod's UID
     timeoutMs: REQUEST_MS,
     retry: patiently,
+    concurrency: TOGETHER,
     run: (pod, { signal }) => kubernetes.deletePod(pod, 0, signal),
+  },
+  listAttached: {
+    ...asking,
+    run: async ({ name }, { signal }) =>
+      (await kubernetes.attachmentsOf(name, signal)).filter(({ isBeingDeleted }) => !isBeingDeleted).slice(0, PAGE),
+  },
+  deleteAttachment: {
+    reach: 'restoring', // the node is gone: this only clears its records
+    idempotency: 'natural', // carries the attachment's UID
+    timeoutMs: REQUEST_MS,
+    retry: patiently,
+    run: (attachment, { signal }) => kubernetes.deleteAttachment(attachment, signal),
   },
 })

@@ -111,7 +111,7 @@ export const evictPod = setup({
       on: {
         'xstate.done.actor.*': [
           {
-            guard: ({ event }) => event.output.outcome === 'failed',
+            guard: ({ event }) => event.output.outcome === 'failed' || event.output.outcome === 'skipped',
             target: 'ended',
             actions: assign({ step: 'evicting', error: 'NotEvicted', reason: ({ event }) => event.output.reason ?? '' }),
           },

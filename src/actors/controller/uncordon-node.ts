@@ -1,7 +1,9 @@
 import { assign, emit, setup } from 'xstate'
 import type { ActionOutcome, ControllerFact, UncordonNode } from '../../events/controller.ts'
 import { invoked } from '../../runtime/intent.ts'
-import { isNode, type NodeBefore } from './drain-node.ts'
+import type { Migrations } from '../../runtime/types.ts'
+import type { NodeBefore } from './drain-node.ts'
+import { isMeant } from './node-identity.ts'
 
 type Context = {
   readonly order: UncordonNode
@@ -14,7 +16,7 @@ type UncordonEvent = { readonly type: 'xstate.init' }
 const failureOf = (event: unknown) => (event as { readonly error: { readonly name: string; readonly message: string } }).error
 const RETRY_MS = 2_000
 
-/** Gives a node back: takes away the cordon that an earlier drain set, and no other. It takes no command. */
+/** Gives a node back as an earlier drain found it, if the cordon is that drain's. It takes no command. */
 export const uncordonNode = setup({
   types: {
     context: {} as Context,
@@ -44,13 +46,28 @@ export const uncordonNode = setup({
         input: ({ context }) => ({ name: context.order.nodeName }),
         onDone: [
           {
-            guard: ({ context, event }) => isNode(context.order, event.output),
+            guard: ({ context, event }) => isMeant(context.order, event.output),
             target: 'uncordoning',
             actions: assign({ uid: ({ event }) => event.output?.uid ?? '' }),
           },
           { target: 'ended', actions: assign({ outcome: 'gone', reason: 'already gone' }) },
         ],
-        onError: 'readingLater',
+        onError: [
+          {
+            guard: 'hopeless',
+            target: 'ended',
+            actions: [
+              assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
+              emit(({ context: { order }, event }) => ({
+                type: 'controller.ActionFailed',
+                action: order.id,
+                node: order.nodeName,
+                reason: failureOf(event).message,
+              })),
+            ],
+          },
+          { target: 'readingLater' },
+        ],
       },
     },
     readingLater: { after: { retry: 'reading' } },
@@ -64,7 +81,7 @@ export const uncordonNode = setup({
             type: 'controller.ActionCompensated',
             action: order.action,
             node: order.nodeName,
-            restored: 'schedulable',
+            restored: 'as found',
           })),
         },
         onError: [
@@ -90,3 +107,6 @@ export const uncordonNode = setup({
     ended: { type: 'final' },
   },
 })
+
+/** Version 1 asked for ever where Kubernetes refused to let a node be read. */
+export const uncordonMigrations: Migrations = { 1: (state) => state }

@@ -2,8 +2,8 @@ import { type AgentMeans, agentEffects, agentPowers } from '../../actors/agent/e
 import { agent, agentMigrations } from '../../actors/agent.ts'
 import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
-import { deleteNode } from '../../actors/controller/delete-node.ts'
-import { drainNode } from '../../actors/controller/drain-node.ts'
+import { deleteNode, deletionMigrations } from '../../actors/controller/delete-node.ts'
+import { drainMigrations, drainNode } from '../../actors/controller/drain-node.ts'
 import {
   controllerPowers,
   deleteNodeEffects,
@@ -11,24 +11,26 @@ import {
   evictionEffects,
   uncordonNodeEffects,
 } from '../../actors/controller/effects.ts'
-import { eviction } from '../../actors/controller/eviction.ts'
+import { eviction, evictionMigrations } from '../../actors/controller/eviction.ts'
 import { controllerEffects } from '../../actors/controller/guard-effects.ts'
-import { uncordonNode } from '../../actors/controller/uncordon-node.ts'
+import { uncordonMigrations, uncordonNode } from '../../actors/controller/uncordon-node.ts'
 import { controller, controllerMigrations } from '../../actors/controller.ts'
 import { evictorEffects } from '../../actors/evictor/effects.ts'
-import { evictor } from '../../actors/evictor.ts'
+import { evictor, evictorMigrations } from '../../actors/evictor.ts'
 import { agentEvents } from '../../events/agent.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
 import { type Guard, guardEvents } from '../../events/guard.ts'
 import { orderEvents, verbs } from '../../events/verbs.ts'
-import type { KubernetesWrites, Planner, Processes, SwitchReads } from '../../ports.ts'
+import type { Evictions, KubernetesWrites, NodeRemoval, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 import { type ActionMeans, actionDefinitions } from './action-definitions.ts'
 
 export type Ports = ActionMeans & {
   readonly kubernetes: KubernetesWrites
+  readonly evictions: Evictions
+  readonly removal: NodeRemoval
   /** What the agent works with: kinds, where they come from and where they go, and who tells whose cluster it is. */
   readonly agent: AgentMeans
   readonly planner: Planner
@@ -47,7 +49,7 @@ const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
 export const definitions = (ports: Ports): readonly Definition[] => {
-  const { kubernetes, planner, processes, brakeSwitch, readOnly } = ports
+  const { kubernetes, evictions, removal, planner, processes, brakeSwitch, readOnly } = ports
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
     version: 3,
@@ -75,14 +77,15 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const evictorDef: ActorDef<typeof evictor> = {
     type: 'evictor',
-    version: 1,
+    version: 2,
+    migrate: evictorMigrations,
     machine: evictor,
     events: evictorEvents,
     effects: evictorEffects(planner),
   }
   const controllerDef: ActorDef<typeof controller> = {
     type: 'controller',
-    version: 2,
+    version: 3,
     migrate: controllerMigrations,
     machine: controller,
     events: { ...controllerEvents, ...guardEvents, ...orderEvents },
@@ -92,36 +95,40 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const drainDef: ActorDef<typeof drainNode> = {
     type: 'drain-node',
-    version: 1,
+    version: 2,
+    migrate: drainMigrations,
     oneShot,
     machine: drainNode,
     events: drainEvents,
-    effects: drainNodeEffects(kubernetes),
+    effects: drainNodeEffects(kubernetes, removal, ports.nodeIdLabels),
     children: { eviction: { type: 'eviction', id: 'ref' } },
   }
   const evictionDef: ActorDef<typeof eviction> = {
     type: 'eviction',
-    version: 1,
+    version: 2,
+    migrate: evictionMigrations,
     oneShot,
     machine: eviction,
     events: evictionEvents,
-    effects: evictionEffects(kubernetes),
+    effects: evictionEffects(kubernetes, evictions),
   }
   const deletionDef: ActorDef<typeof deleteNode> = {
     type: 'delete-node',
-    version: 1,
+    version: 2,
+    migrate: deletionMigrations,
     oneShot,
     machine: deleteNode,
     events: deletionEvents,
-    effects: deleteNodeEffects(kubernetes),
+    effects: deleteNodeEffects(kubernetes, removal, ports.nodeIdLabels),
   }
   const uncordonDef: ActorDef<typeof uncordonNode> = {
     type: 'uncordon-node',
-    version: 1,
+    version: 2,
+    migrate: uncordonMigrations,
     oneShot,
     machine: uncordonNode,
     events: {},
-    effects: uncordonNodeEffects(kubernetes),
+    effects: uncordonNodeEffects(kubernetes, ports.nodeIdLabels),
   }
   return [
     clusterDef,

@@ -6,6 +6,7 @@ import { jetstreamEvents } from '../../adapters/jetstream/events.ts'
 import { jetstreamInbox } from '../../adapters/jetstream/inbox.ts'
 import { kvLeases } from '../../adapters/jetstream/leases.ts'
 import { publishMachines } from '../../adapters/jetstream/machines.ts'
+import { objectNews } from '../../adapters/jetstream/object-news.ts'
 import { objectStore } from '../../adapters/jetstream/objects.ts'
 import { recordHistory } from '../../adapters/jetstream/objects-history.ts'
 import { observedObjects } from '../../adapters/jetstream/objects-observed.ts'
@@ -18,16 +19,19 @@ import { accountAccess } from '../../adapters/kubernetes/account.ts'
 import { type KubernetesClient, kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
+import { kubernetesEvictions } from '../../adapters/kubernetes/evictions.ts'
 import { nodeWaits } from '../../adapters/kubernetes/node-waits.ts'
 import { kubernetesObjects } from '../../adapters/kubernetes/objects.ts'
 import { ONLY_OBSERVES, observing } from '../../adapters/kubernetes/observing.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
+import { throttled } from '../../adapters/kubernetes/throttle.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
 import { metadataServices } from '../../adapters/providers/machine.ts'
 import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
 import { type Guard, NO_GUARD } from '../../events/guard.ts'
 import { catalogue, type KindOptions } from '../../events/kinds.ts'
+import type { RemovalSettings } from '../../events/removal.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/ground.ts'
@@ -40,6 +44,7 @@ import { definitions } from './definitions.ts'
 import { startFrugal } from './frugal.ts'
 import { openPast } from './past.ts'
 import { startPlanner } from './planner.ts'
+import { openRemoval } from './removal.ts'
 import { openStorage, refuseLoss } from './storage.ts'
 import type { Vitals } from './vitals.ts'
 
@@ -53,6 +58,7 @@ export type SystemOptions = {
   readonly mayWrite: boolean
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
+  readonly removal: RemovalSettings
   /** What of the cluster is read beside the rule. */
   readonly kinds?: KindOptions
   /** What may be ordered; see docs/guard.md. Absent: what is allowed by default. */
@@ -102,8 +108,10 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const readOnly = options.mayWrite ? undefined : ONLY_OBSERVES
   const reached = kubernetesClient(options.access, vitals?.agent.answered)
   const client = readOnly === undefined ? reached : observing(reached)
-  const kubernetes = kubernetesWrites(client)
   const granted = grantedClient(client, options)
+  // What acts shares one measure of requests; what observes has its own.
+  const acting = throttled(client)
+  const kubernetes = kubernetesWrites(acting)
   const frugal = startFrugal(log)
   const stored = objectStore(publisher(nc, PUBLISH_MS), js, jsm, cluster, own, {
     mostWaiting: () => frugal.allowance().waiting,
@@ -116,6 +124,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   )
   const ports = {
     kubernetes,
+    evictions: kubernetesEvictions(acting, kubernetes, objectNews(nc, cluster)),
+    removal: openRemoval(acting, kubernetes, options.removal),
     agent: {
       kinds: catalogue(options.kinds),
       discovery: kubernetesDiscovery(client),

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Access, fixedAccess, fromKubeconfig, type KubeconfigAccess } from '../../adapters/kubernetes/access.ts'
 import { takeFolder } from '../../adapters/nats-server/folder.ts'
+import { RemovalSettings } from '../../events/removal.ts'
 import { startSimulator } from '../../simulator/start.ts'
 import { writeKubeconfig } from '../home.ts'
 import { UserError } from '../session.ts'
 import { printable } from '../table.ts'
+import { removalSettings } from './removal.ts'
 
 /** The cluster that `up` works on. */
 export type World = {
@@ -18,12 +20,16 @@ export type World = {
   readonly name: string
   /** Evictor settings; see events/plan.ts. */
   readonly policy: object
+  /** How machines are removed; see events/removal.ts. */
+  readonly removal: RemovalSettings
   stop(): Promise<void>
 }
 export type WorldOptions = {
   readonly kubeconfig?: string
   readonly context?: string
   readonly allowWrites?: true
+  /** A file with removal settings. */
+  readonly removal?: string
   readonly trace: string
   readonly nodes?: number
   readonly seed: number
@@ -35,8 +41,9 @@ const SIMULATED = 'simulated'
  * The way to the real cluster that the options name; undefined: they mean the simulated one.
  * @throws UserError when they contradict each other, or the kubeconfig is of no use
  */
-export const realCluster = async ({ kubeconfig, context }: WorldOptions): Promise<KubeconfigAccess | undefined> => {
+export const realCluster = async ({ kubeconfig, context, removal }: WorldOptions): Promise<KubeconfigAccess | undefined> => {
   if (kubeconfig === undefined) {
+    if (removal !== undefined) throw new UserError(`--removal ${removal}: the simulated cluster's machines are its Node objects`)
     if (context === undefined) return undefined
     throw new UserError(`--context ${context}: say with --kubeconfig which file it is in`)
   }
@@ -85,6 +92,7 @@ export const openWorld = async (folder: string, real: KubeconfigAccess | undefin
     mayWrite,
     name: `${printable(server)}\nContext     ${printable(context + also)}\nAccess      ${may}`,
     policy: {},
+    removal: options.removal === undefined ? RemovalSettings.parse({}) : removalSettings(options.removal),
     stop: async () => {},
   }
 }
@@ -105,6 +113,8 @@ const openSimulated = async (folder: string, world: string, { trace, seed, nodes
     name: `simulated: openb trace, with synthetic owners, budgets, zones and prices\nkubectl     kubectl --kubeconfig '${file}' get nodes`,
     // Short grace and single replicas too, so that in the simulated world something happens; real clusters get the careful defaults.
     policy: { nodeGraceSeconds: 5, aggressive: true, maxNodesPerWave: 50 },
+    // Its machines are its Node objects.
+    removal: RemovalSettings.parse({ deleteNodeObjects: true }),
     stop: () => simulator.stop().finally(taken.release),
   }
 }

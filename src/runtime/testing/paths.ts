@@ -3,8 +3,11 @@ import { getAdjacencyMap, getShortestPaths } from 'xstate/graph'
 import { begin, type Decision, decide } from '../decide.ts'
 import type { Address, Definition, JournaledEvent } from '../types.ts'
 
-/** How an effect or a child may end: `[output]` of each good ending, and the names of its errors. */
-type Endings = { readonly outputs?: readonly unknown[]; readonly errors?: readonly string[] }
+/** How an effect or a child may end: `[output]` of each good ending, and its errors: by name, or with fields of their own. */
+type Endings = {
+  readonly outputs?: readonly unknown[]
+  readonly errors?: readonly (string | { readonly name: string; readonly [field: string]: unknown })[]
+}
 
 /** What a machine may meet. */
 export type Surroundings = {
@@ -88,11 +91,13 @@ const endingsOf = ({ snapshot }: Place, endings: NonNullable<Surroundings['endin
     const { outputs = [null], errors = [] } = endings[String(child?.src)] ?? {}
     return [
       ...outputs.map((output) => ({ type: `xstate.done.actor.${ref}`, actorId: ref, output })),
-      ...errors.map((name) => ({
-        type: `xstate.error.actor.${ref}`,
-        actorId: ref,
-        error: { name, message: `the world says ${name}` },
-      })),
+      ...errors
+        .map((error) => (typeof error === 'string' ? { name: error } : error))
+        .map((error) => ({
+          type: `xstate.error.actor.${ref}`,
+          actorId: ref,
+          error: { message: `the world says ${error.name}`, ...error },
+        })),
     ].filter((event) => snapshot.can({ ...event, at: 0 }))
   })
 

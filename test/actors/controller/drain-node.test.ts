@@ -1,26 +1,28 @@
 import { expect, test } from 'vitest'
-import { isNode } from '../../../src/actors/controller/drain-node.ts'
 import { born, done, failed, given } from '../../../src/runtime/testing/given.ts'
 import { shipped } from '../../shipped.ts'
 
-const order = { id: 'a1', nodeName: 'n1', nodeUid: 'u1', drainTimeoutSeconds: 60, force: false }
+const order = { id: 'a1', nodeName: 'n1', nodeUid: 'u1', drainTimeoutSeconds: 60, force: false, waitForVolumeDetach: false }
 const node = { name: 'n1', uid: 'u1', providerId: 'p1', unschedulable: false }
 const pods = [
   { namespace: 'web', name: 'a', uid: 'pa' },
   { namespace: 'web', name: 'b', uid: 'pb' },
 ]
 type Event = ReturnType<typeof done>
-const birth = born({ order })
-const drain = (...events: readonly Event[]) => given(shipped('drain-node'), birth, ...events)
 const invokeIn = (state: string): string => `0.drain-node.${state}`
+const drainOf = (changes: object, ...events: readonly Event[]) =>
+  given(shipped('drain-node'), born({ order: { ...order, ...changes } }), ...events)
+const drain = (...events: readonly Event[]) => drainOf({}, ...events)
 const read = done(invokeIn('reading'), node)
 const cordoned = done(invokeIn('working.cordoning'))
-const listed = (list: readonly unknown[] = pods) => done(invokeIn('working.listing'), list)
+const listed = (list: readonly unknown[] = pods, after?: object) =>
+  done(invokeIn('working.listing'), { pods: list, ...(after && { after }) })
 const left = (uid: string, outcome = 'evicted') => done(`a1.${uid}`, { uid, outcome, reason: 'why' })
+const cancel = { type: 'drain-node.Cancel', reason: 'the brake is on', at: 0 } as never
 
 test('drain: reads the node, cordons it, and has one actor made for each pod', () => {
   drain()
-    .when(birth)
+    .when(born({ order }))
     .then({ effects: [['readNode', { name: 'n1' }]] })
   drain()
     .when(read)
@@ -35,30 +37,101 @@ test('drain: reads the node, cordons it, and has one actor made for each pod', (
     })
 })
 
-test('drain: when all have left it looks for late arrivals, and ends when there are none', () => {
-  const emptied = drain(read, cordoned, listed(), left('pa'), left('pb'))
+test('drain: to be removed, a node is not touched where nobody could remove its machine', () => {
+  const removal = { forRemoval: true }
+  drainOf(removal)
+    .when(read)
+    .then({ to: 'choosing', effects: [['findOwner', { name: 'n1', uid: 'u1' }]] })
+  drainOf(removal, read)
+    .when(done(invokeIn('choosing'), { by: 'karpenter' }))
+    .then({ to: { working: 'cordoning' } })
+  drainOf(removal, read)
+    .when(failed(invokeIn('choosing'), 'Refused', 'nothing owns it'))
+    .then({ to: 'ended', effects: [], emitted: [{ type: 'controller.ActionFailed', reason: 'nothing owns it' }] })
+  drainOf(removal, read)
+    .when(failed(invokeIn('choosing'), 'Unavailable'))
+    .then({ to: 'choosingLater' })
+})
+
+test('drain: a few pods at a time are begun, and the next of the tier at once', () => {
+  const after = { tier: 0, priority: 0, uid: 'pb' }
+  drain(read, cordoned)
+    .when(listed(pods, after))
+    .then({
+      to: { working: 'listing' },
+      effects: [
+        ['spawn eviction/a1.pa', {}],
+        ['spawn eviction/a1.pb', {}],
+        ['listEvictable', { name: 'n1', after }],
+      ],
+    })
+  const last = [{ namespace: 'web', name: 'c', uid: 'pc' }]
+  const whole = drain(read, cordoned, listed(pods, after), left('pa'), listed(last))
+  expect(whole.state.context).toMatchObject({ leaving: { 'a1.pb': 'web/b', 'a1.pc': 'web/c' }, pods: { evicted: 1 } })
+  whole.when(left('pb')).then({ to: { working: 'evicting' } })
+})
+
+test('drain: when all have left it looks for the next tier and for late arrivals, and ends when there are none', () => {
+  const emptied = drain(read, cordoned, listed(), left('pa'), left('pb', 'gone'))
   expect(emptied.state.value).toEqual({ working: 'listing' })
   emptied.when(listed([])).then({
     to: 'ended',
-    emitted: [{ type: 'controller.ActionDone', evicted: 2, alreadyGone: false }],
+    emitted: [{ type: 'controller.ActionDone', evicted: 2, alreadyGone: false, pods: { evicted: 1, gone: 1 } }],
   })
+  emptied
+    .when(listed([{ namespace: 'web', name: 'late', uid: 'pl' }]))
+    .then({ to: { working: 'evicting' }, effects: [['spawn eviction/a1.pl', {}]] })
+})
+
+test('drain: a pod that does not end is told, not waited for, and not asked again', () => {
+  drain(read, cordoned, listed(), left('pa', 'skipped'))
+    .when(left('pb'))
+    .then({
+      effects: [
+        ['stop eviction/a1.pb', undefined],
+        ['listEvictable', { name: 'n1', except: ['pa'] }],
+      ],
+    })
+  drain(read, cordoned, listed(), left('pa', 'skipped'), left('pb'))
+    .when(listed([]))
+    .then({ emitted: [{ type: 'controller.ActionDone', evicted: 1, pods: { skipped: 1, evicted: 1 } }] })
 })
 
 test('drain: another node of that name means that the one meant is gone', () => {
   drain()
     .when(done(invokeIn('reading'), { ...node, uid: 'u2' }))
-    .then({
-      to: 'ended',
-      emitted: [{ alreadyGone: true }],
-    })
+    .then({ to: 'ended', emitted: [{ alreadyGone: true }] })
   drain()
     .when(done(invokeIn('reading'), null))
     .then({ to: 'ended', emitted: [{ alreadyGone: true }] })
 })
 
+test('drain: its time is counted from when it was ordered, and never from the future', () => {
+  const deadline = (changes: object) =>
+    given(shipped('drain-node'), born({ order: { ...order, ...changes } }, 50_000)).state.context.deadline
+  expect(deadline({})).toBe(110_000)
+  expect(deadline({ createdAt: 20_000 })).toBe(80_000)
+  expect(deadline({ createdAt: 90_000 })).toBe(110_000)
+  expect(deadline({ id: '00000000-7530-7000-8000-000000000000.0' })).toBe(90_000) // 0x7530 ms
+})
+
+test('drain: received after its time it does nothing, unless it may force', () => {
+  const late = done(invokeIn('reading'), node, 60_000)
+  drain()
+    .when(late)
+    .then({
+      to: 'ended',
+      effects: [],
+      emitted: [{ type: 'controller.ActionFailed', reason: 'its time was over before it began' }],
+    })
+  drainOf({ force: true })
+    .when(late)
+    .then({ to: { working: 'cordoning' } })
+})
+
 const reasons = { leaving: { 'a1.pb': 'web/b' } }
 
-test('drain: a pod that will not go fails it: the others are told to stop, and then the cordon is taken back', () => {
+test('drain: a pod that will not go fails it: the others are told to stop, and then the node is given back', () => {
   const failing = drain(read, cordoned, listed()).when(left('pa', 'failed'))
   failing.then({
     to: { restoring: 'stopping' },
@@ -82,147 +155,61 @@ test('drain: a pod that will not go fails it: the others are told to stop, and t
   })
 })
 
-test('drain: cancelled, it gives the node back; one that was cordoned before stays so', () => {
-  const cancel = { type: 'drain-node.Cancel', reason: 'the brake is on', at: 0 } as never
+test('drain: cancelled, it gives the node back; or leaves it cordoned, where the order says so', () => {
   drain(read, cordoned, listed())
     .when(cancel)
     .then({ to: { restoring: 'stopping' } })
   drain(read, cordoned)
     .when(cancel)
     .then({ to: { restoring: 'uncordoning' } })
-  const before = done(invokeIn('reading'), { ...node, unschedulable: true })
-  drain(before, cordoned)
+  drainOf({ onFailure: 'keep' }, read, cordoned)
     .when(cancel)
-    .then({
-      to: 'ended',
-      emitted: [{ type: 'controller.ActionFailed', reason: 'the brake is on' }],
-    })
+    .then({ to: 'ended', effects: [], emitted: [{ type: 'controller.ActionFailed', reason: 'the brake is on' }] })
 })
 
-test('drain: requests that are never answered end it two minutes after its deadline', () => {
+test('drain: a node that may not be given back is said to stay cordoned', () => {
+  drain(read, cordoned, cancel)
+    .when(failed(invokeIn('restoring.uncordoning'), 'Refused', '403'))
+    .then({ to: 'ended', emitted: [{ reason: 'the brake is on; and the node stays cordoned: 403' }] })
+  drain(read, cordoned, cancel)
+    .when(failed(invokeIn('restoring.uncordoning'), 'Held', 'NATS away'))
+    .then({ to: { restoring: 'uncordoningLater' } })
+})
+
+test('drain: what Kubernetes refuses fails it with the reason, what it does not answer is asked again', () => {
+  drain()
+    .when(failed(invokeIn('reading'), 'Refused', '403'))
+    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', reason: '403' }] })
+  drain()
+    .when(failed(invokeIn('reading'), 'Unavailable', 'no answer'))
+    .then({ to: 'readingLater' })
+  drain()
+    .when(failed(invokeIn('reading'), 'Unavailable', 'no answer', 60_000))
+    .then({ to: 'ended', emitted: [{ reason: 'no answer' }] })
+  drain(read, cordoned)
+    .when(failed(invokeIn('working.listing'), 'Refused', '403'))
+    .then({ to: { restoring: 'uncordoning' } })
+  drain(read, cordoned)
+    .when(failed(invokeIn('working.listing'), 'Unavailable'))
+    .then({ to: { working: 'listingLater' } })
+})
+
+test('drain: requests that are never answered end it three minutes after its deadline', () => {
   drain()
     .when(read)
-    .then({ timers: [180_000] })
+    .then({ timers: [240_000] })
 })
 
-test.each([
-  [{}, true],
-  [{ nodeUid: 'u1' }, true],
-  [{ nodeUid: 'u2' }, false],
-  [{ providerId: 'P1' }, true],
-  [{ providerId: 'p2' }, false],
-])('node identity: %o', (ids, same) => {
-  expect(isNode(ids, node)).toBe(same)
-  expect(isNode(ids, null)).toBe(false)
-})
-
-const pod = { namespace: 'web', name: 'a', uid: 'pa', owner: 'rs' }
-const asked = (force: boolean) => born({ action: 'a1', node: 'n1', pod, deadline: 60_000, force })
-const evicting = (force: boolean, ...events: readonly Event[]) => given(shipped('eviction'), asked(force), ...events)
-const ref = (state: string): string => `0.eviction.${state}`
-
-test('eviction: evicts by UID, waits by UID, and says when it was asked', () => {
-  evicting(false)
-    .when(asked(false))
-    .then({ effects: [['evictPod', pod]] })
-  const gone = evicting(false, done(ref('evicting'), undefined, 5)).when(done(ref('leaving'), true, 9))
-  gone.then({
-    to: 'ended',
-    emitted: [{ type: 'controller.StepDone', pod: 'web/a', uid: 'pa', outcome: 'evicted', owner: 'rs', since: 0 }],
-  })
-})
-
-test('eviction: a budget that forbids it is asked again until the deadline, then the pod stays', () => {
-  evicting(false)
-    .when(failed(ref('evicting'), 'Blocked', 'budget web', 10))
-    .then({
-      to: 'blocked',
-      timers: [2_010],
-    })
-  evicting(false)
-    .when(failed(ref('evicting'), 'Blocked', 'budget web', 60_000))
-    .then({
-      to: 'ended',
-      emitted: [{ outcome: 'failed', reason: 'budget web' }],
-    })
-  evicting(true)
-    .when(failed(ref('evicting'), 'Blocked', 'budget web', 60_000))
-    .then({ to: 'deleting' })
-})
-
-test('eviction: a pod that is gone is done, one that Kubernetes refuses is not tried again', () => {
-  evicting(false)
-    .when(failed(ref('evicting'), 'Gone'))
-    .then({ to: 'ended', emitted: [{ outcome: 'gone' }] })
-  evicting(false)
-    .when(failed(ref('evicting'), 'Refused', 'two budgets'))
-    .then({
-      to: 'ended',
-      emitted: [{ outcome: 'failed', reason: 'two budgets' }],
-    })
-})
-
-test('eviction: cancelled, it hears what was asked already, says it, and asks nothing more', () => {
-  const cancel = { type: 'eviction.Cancel', reason: 'the brake is on', at: 0 } as never
-  const cancelled = evicting(false, cancel)
-  expect(cancelled.state.value).toBe('evicting')
-  cancelled.when(done(ref('evicting'), undefined, 5)).then({
-    to: 'ended',
-    emitted: [{ outcome: 'evicted', since: 0 }],
-  })
-  cancelled.when(failed(ref('evicting'), 'Blocked')).then({
-    to: 'ended',
-    emitted: [{ outcome: 'failed', reason: 'the brake is on' }],
-  })
-  evicting(false, failed(ref('evicting'), 'Blocked'))
-    .when(cancel)
-    .then({
-      to: 'ended',
-      emitted: [{ outcome: 'failed' }],
-    })
-  evicting(false, done(ref('evicting'), undefined, 5))
-    .when(cancel)
-    .then({
-      to: 'ended',
-      emitted: [{ outcome: 'evicted' }],
-    })
-})
-
-test('eviction: held by the brake, it waits', () => {
-  evicting(false)
-    .when(failed(ref('evicting'), 'Held', 'the brake is on'))
-    .then({ to: 'blocked' })
-})
-
-const deletion = (...events: readonly Event[]) =>
-  given(shipped('delete-node'), born({ order: { id: 'd1', nodeName: 'n1', nodeUid: 'u1' } }), ...events)
-const at = (state: string): string => `0.delete-node.${state}`
-
-test('deletion: by UID, then what was bound to the node; a half-done one goes on', () => {
-  const reading = done(at('reading'), node)
-  deletion()
-    .when(reading)
-    .then({ effects: [['deleteNode', { name: 'n1', uid: 'u1' }]] })
-  deletion(reading)
-    .when(failed(at('deleting'), 'Gone'))
-    .then({ effects: [['listBound', { name: 'n1' }]] })
-  const clearing = deletion(reading, done(at('deleting')), done(at('listing'), pods))
-  expect(clearing.state.value).toBe('clearing')
-  clearing.when(done(at('clearing'))).then({ to: 'clearing', effects: [['deletePod', pods[1]]] })
-  deletion(reading, done(at('deleting')))
-    .when(done(at('listing'), []))
-    .then({
-      to: 'ended',
-      emitted: [{ type: 'controller.ActionDone' }],
-    })
-})
-
-test('deletion: can be cancelled only before it began', () => {
-  const cancel = { type: 'delete-node.Cancel', reason: 'the brake is on' }
-  deletion(done(at('reading'), node))
-    .when(cancel)
-    .then({ to: 'ended' })
-  deletion(done(at('reading'), node), done(at('deleting')))
-    .when(cancel)
-    .then('refused')
+test('drain: emptied, it waits for volumes within a time of their own, and tells what is still attached', () => {
+  const emptied = [read, cordoned, done(invokeIn('working.listing'), { pods: [] }, 5_000)]
+  const waiting = drainOf({ waitForVolumeDetach: undefined, volumeDetachTimeoutSeconds: 30 }, ...emptied.slice(0, 2))
+  waiting.when(emptied[2] as Event).then({ to: 'detaching', effects: [['awaitDetached', { name: 'n1', until: 35_000 }]] })
+  const ending = drainOf({ waitForVolumeDetach: true }, ...emptied)
+  ending
+    .when(done(invokeIn('detaching'), { count: 0, volumes: [] }))
+    .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone' }] })
+  ending
+    .when(done(invokeIn('detaching'), { count: 1, volumes: ['pv1'] }))
+    .then({ emitted: [{ type: 'controller.ActionDone', attached: { count: 1, volumes: ['pv1'] } }] })
+  ending.when(cancel).then({ to: { restoring: 'uncordoning' } })
 })

@@ -27,8 +27,8 @@ test.each([
 })
 
 test('given: an event that is not accepted is refused; in the history it is an error', () => {
-  eviction().when(done('0.eviction.leaving', true)).then('refused')
-  expect(() => eviction(done('0.eviction.leaving', true))).toThrow(/xstate\.done\.actor\.0\.eviction\.leaving is not accepted/)
+  eviction().when(done('0.eviction.leaving', 'gone')).then('refused')
+  expect(() => eviction(done('0.eviction.leaving', 'gone'))).toThrow(/xstate\.done\.actor\.0\.eviction\.leaving is not accepted/)
 })
 
 test('given: who waits for a comparison is told that it is none to wait for', async () => {

@@ -5,11 +5,15 @@ import { Guard, NO_GUARD } from '../../../src/events/guard.ts'
 import type { KillPoint } from '../../../src/runtime/ground.ts'
 import { killAt, NotRecovered } from '../../../src/runtime/testing/kill-at.ts'
 import type { Surroundings } from '../../../src/runtime/testing/paths.ts'
+import { virtualClock } from '../../../src/runtime/testing/virtual-clock.ts'
 import { shipped } from '../../shipped.ts'
 
 const order = { id: 'a1', nodeName: 'n1', nodeUid: 'u1', drainTimeoutSeconds: 600, force: false }
 const node = { name: 'n1', uid: 'u1', providerId: '', unschedulable: false }
 const pod = { namespace: 'web', name: 'a', uid: 'pa' }
+/** Soon after the virtual clock begins. */
+const DEADLINE = virtualClock().now() + 30_000
+const attachment = { name: 'va', uid: 'v1', isBeingDeleted: false }
 const summary = {
   plan: 'p1',
   hash: 'h1',
@@ -131,28 +135,60 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
     },
     sees: ({ closed, guard, pending }) => [closed, guard === null, Object.values(pending as object).map(({ stage }) => stage)],
   },
+  'drain-node, for removal': {
+    input: { order: { ...order, forRemoval: true } },
+    events: [{ type: 'drain-node.Cancel', reason: 'the brake is on' }],
+    endings: {
+      readNode: { outputs: [node], errors: ['Unavailable'] },
+      findOwner: { outputs: [{ by: 'node-object' }], errors: ['Refused', 'Gone', 'Unavailable'] },
+      listEvictable: { outputs: [{ pods: [] }] },
+      awaitDetached: { outputs: [{ count: 0, volumes: [] }] },
+    },
+  },
   'drain-node': {
     input: { order },
     events: [{ type: 'drain-node.Cancel', reason: 'the brake is on' }],
     endings: {
       readNode: { outputs: [node, null], errors: ['Unavailable'] },
       cordon: { errors: ['Gone', 'Refused', 'Unavailable'] },
-      uncordon: { errors: ['Gone', 'Unavailable'] },
-      listEvictable: { outputs: [[pod], []], errors: ['Unavailable'] },
+      uncordon: { errors: ['Gone', 'Refused', 'Unavailable'] },
+      listEvictable: {
+        outputs: [{ pods: [pod] }, { pods: [pod], after: { tier: 0, priority: 0, uid: 'pa' } }, { pods: [] }],
+        errors: ['Unavailable', 'Refused'],
+      },
       eviction: {
         outputs: [
           { uid: 'pa', outcome: 'evicted' },
+          { uid: 'pa', outcome: 'skipped', reason: 'why' },
           { uid: 'pa', outcome: 'failed', reason: 'why' },
         ],
       },
+      awaitDetached: {
+        outputs: [
+          { count: 0, volumes: [] },
+          { count: 1, volumes: ['pv'] },
+        ],
+        errors: ['Refused'],
+      },
     },
+    sees: ({ after, skipped }) => [after, Object.keys(skipped).length],
   },
   eviction: {
-    input: { action: 'a1', node: 'n1', pod, deadline: Date.UTC(2027, 0, 1), force: false },
+    input: { action: 'a1', node: 'n1', pod, deadline: DEADLINE, force: false },
     events: [{ type: 'eviction.Cancel', reason: 'the brake is on' }],
     endings: {
-      evictPod: { errors: ['Gone', 'Refused', 'Blocked'] },
-      awaitGone: { outputs: [true, false], errors: ['Unavailable'] },
+      evictPod: { errors: ['Gone', 'Refused', 'Blocked', { name: 'Blocked', budget: 'front', retryAfterMs: 100 }] },
+      awaitTurn: { errors: ['Unavailable'] },
+      awaitGone: { outputs: ['gone', 'stuck'], errors: ['Unavailable'] },
+    },
+    sees: ({ cancelled }) => cancelled === true,
+  },
+  'eviction, by force': {
+    input: { action: 'a1', node: 'n1', pod, deadline: DEADLINE, force: true },
+    events: [{ type: 'eviction.Cancel', reason: 'the brake is on' }],
+    endings: {
+      evictPod: { errors: ['Refused', { name: 'Blocked', budget: 'front' }] },
+      awaitGone: { outputs: ['gone', 'stuck'], errors: ['Unavailable'] },
       deletePod: { errors: ['Gone', 'Refused'] },
     },
     sees: ({ cancelled }) => cancelled === true,
@@ -161,11 +197,36 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
     input: { order: { id: 'd1', nodeName: 'n1', nodeUid: 'u1' } },
     events: [{ type: 'delete-node.Cancel', reason: 'the brake is on' }],
     endings: {
-      readNode: { outputs: [node, null], errors: ['Unavailable'] },
+      readNode: { outputs: [node, null, { ...node, uid: 'u2' }], errors: ['Unavailable', 'Refused'] },
+      findOwner: {
+        outputs: [
+          { by: 'node-object' },
+          { by: 'cluster-autoscaler' },
+          { by: 'karpenter', nodeClaim: 'c1', uid: 'cu', version: 'v1' },
+          {
+            by: 'cluster-api',
+            version: 'v1beta1',
+            namespace: 'ns',
+            machine: 'm1',
+            uid: 'mu',
+            group: { resource: 'machinesets', name: 's', uid: 'su' },
+          },
+        ],
+        errors: ['Refused', 'Unavailable'],
+      },
+      mark: { errors: ['Gone', 'Refused', 'Unavailable'] },
+      unmark: { errors: ['Gone', 'Unavailable'] },
+      shrink: { errors: ['Gone', 'Refused', 'Unavailable', 'Held'] },
+      awaitRemoved: { outputs: ['somebody'], errors: ['Refused', 'Unavailable'] },
+      tidy: { errors: ['Gone', 'Unavailable'] },
       deleteNode: { errors: ['Gone', 'Refused', 'Unavailable'] },
+      forgetNode: { errors: ['Gone', 'Refused', 'Unavailable'] },
       listBound: { outputs: [[pod], []], errors: ['Unavailable'] },
       deletePod: { errors: ['Gone', 'Unavailable'] },
+      listAttached: { outputs: [[attachment], []], errors: ['Unavailable'] },
+      deleteAttachment: { errors: ['Gone', 'Unavailable'] },
     },
+    sees: ({ owner, outcome, isAsked, reason }) => [owner?.by, outcome, isAsked, reason !== ''],
   },
   'uncordon-node': {
     input: { order: { id: 'u1', nodeName: 'n1', nodeUid: 'u1', action: 'a0' } },

@@ -6,7 +6,7 @@ const pod = { namespace: 'web', name: 'a', uid: 'pa' }
 const surroundings = {
   input: { action: 'a1', node: 'n1', pod, deadline: 60_000, force: false },
   events: [{ type: 'eviction.Cancel', reason: 'why' }],
-  endings: { evictPod: { errors: ['Gone', 'Blocked'] }, awaitGone: { outputs: [true] } },
+  endings: { evictPod: { errors: ['Gone', 'Blocked'] }, awaitGone: { outputs: ['gone'] } },
 }
 const self = { type: 'eviction', id: 'one' }
 const named = (events: readonly { readonly type: string }[]): string =>

@@ -7,6 +7,7 @@ const NAMES = /^[a-z0-9-]{1,63}(?:\s*,\s*[a-z0-9-]{1,63}){0,30}$/
 const HASH = /^\d{1,20}$/
 const PROFILE = /^(?:runtime\/default|docker\/default|unconfined|localhost\/[\w./-]{0,100})$/
 const ACTION = /^[\w.-]{1,100}$/
+const FOUND = /^(?:un)?schedulable(?:-tainted)?(?:\/[\w.-]{1,100}(?:\/(?:un)?schedulable(?:-tainted)?)?)?$/
 const BOOLEAN_OR_TIME = /^(?:true|false|(?:\d{1,9}(?:\.\d{1,9})?(?:h|m|s|ms|us|ns)){1,6})$/
 const MIRROR = /^[0-9a-f]{1,64}$/
 
@@ -19,6 +20,7 @@ type Form = { readonly key: string; readonly form: RegExp; readonly usedFor: str
 export const keptAnnotations: readonly Form[] = [
   { key: 'quartermaster.dev/hourly-price', form: NUMBER, usedFor: 'the cost of a node' },
   { key: 'quartermaster.dev/cordoned-by', form: ACTION, usedFor: 'whose cordon it is' },
+  { key: 'quartermaster.dev/found-before-cordon', form: FOUND, usedFor: 'what taking the cordon back makes of the node' },
   { key: 'quartermaster.dev/removal-disabled', form: BOOLEAN, usedFor: 'marks against eviction' },
   { key: 'autoscaling.cast.ai/removal-disabled', form: BOOLEAN, usedFor: 'marks against eviction' },
   { key: 'cluster-autoscaler.kubernetes.io/safe-to-evict', form: BOOLEAN, usedFor: 'marks against eviction' },
