@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   runtime: () => import('./runtime.ts'),
   size: () => import('./size.ts'),
   agent: () => import('./agent.ts'),
+  controller: () => import('./controller.ts'),
   metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
   history: () => import('./history.ts'),

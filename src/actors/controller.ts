@@ -3,7 +3,7 @@ import { setup } from 'xstate'
 import type { ActionOutcome, ControllerEvent, ControllerFact } from '../events/controller.ts'
 import type { GuardSet } from '../events/guard.ts'
 import { actorOf, type Order, type Verb, verbNames, verbs } from '../events/verbs.ts'
-import { invoked, spawned, tell } from '../runtime/intent.ts'
+import { invoked, performed, spawned, tell } from '../runtime/intent.ts'
 import type { Migrations } from '../runtime/types.ts'
 import {
   admission,
@@ -15,6 +15,7 @@ import {
   fromVersion1,
   type Look,
   looked,
+  type Note,
   type Running,
   type Seen,
 } from './controller/admission.ts'
@@ -60,7 +61,11 @@ const parts = setup({
     /** The zone of what an order would touch, and how many pods of its node. */
     look: invoked<Seen, Look>(),
   },
-  actions: { tell },
+  actions: {
+    tell,
+    /** Writes an Event beside the node or pod that an action touches. */
+    record: performed<Note>(),
+  },
   delays: { linger: LINGER_MS },
   guards: {
     isIdle: ({ context: { running, pending } }) => Object.keys(running).length + Object.keys(pending).length === 0,
@@ -78,9 +83,10 @@ type Enqueue = Parameters<Parameters<typeof parts.enqueueActions>[0]>[0]['enqueu
 type Heard<Type extends string> = Extract<ControllerEvent | Order | GuardSet, { readonly type: Type }>
 
 /** Says and does what an event brings about. */
-const apply = (enqueue: Enqueue, { facts = [], letters = [], context = {}, begins, looks, expires, decided }: Change): void => {
+const apply = (enqueue: Enqueue, { facts = [], letters = [], context = {}, begins, looks, expires, decided, notes = [] }: Change): void => {
   for (const fact of facts) enqueue.emit(fact)
   for (const params of letters) enqueue({ type: 'tell', params })
+  for (const params of notes) enqueue({ type: 'record', params })
   enqueue.assign(context)
   if (begins) enqueue.spawnChild(begins.verb, { id: begins.id, input: { order: begins.order } })
   if (looks) enqueue.spawnChild('look', { id: lookOf(looks.id), input: looks.at })
@@ -209,6 +215,6 @@ export const controllerMigrations: Migrations = {
       Object.entries(state.children).map(([ref, src]) => [ref, src.charAt(0).toUpperCase() + src.slice(1)]),
     ),
   }),
-  // Version 2 let every drain use force.
+  // Version 2 let every drain use force, and wrote no Events.
   2: (state) => state,
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Move, Reason } from '../events/plan.ts'
 import { ask, CLUSTER_OPTION, UserError, withSession } from './session.ts'
 import { dollars, printable, table } from './table.ts'
-import type { Departure, Fact } from './up/history.ts'
+import type { About, Departure, Fact } from './up/history.ts'
 
 /** What the newest plan says. */
 export type PlannedFor = {
@@ -21,17 +21,17 @@ type Why = {
   readonly plan: PlannedFor | null
 }
 
-/** `why KIND/NAME`: the decisions about a node or pod, and their reasons. */
+/** `why KIND/NAME`: the decisions about a node, pod or action, and their reasons. */
 export const whyCommand = (program: Command): void => {
   program
     .command('why')
-    .description('the decisions about a node or pod, and their reasons')
-    .argument('<what>', 'node/NAME or pod/NAMESPACE/NAME')
+    .description('the decisions about a node, pod or action, and their reasons')
+    .argument('<what>', 'node/NAME, pod/NAMESPACE/NAME or action/ID')
     .option('--format <format>', 'text or json', 'text')
     .option(...CLUSTER_OPTION)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z',
+      '\nExamples:\n  $ quartermaster why node/openb-node-0042\n  $ quartermaster why pod/batch/web-7d9f-x2x4z\n  $ quartermaster why action/01a21491-6872-7069-add7-c826496313aa.6',
     )
     .action((what: string, { format, ...wanted }: { format: string; cluster?: string }) =>
       withSession(async (session) => {
@@ -45,17 +45,18 @@ export const whyCommand = (program: Command): void => {
 }
 
 /** @throws UserError when it names no kind that can be asked about */
-const aboutOf = (what: string): { readonly kind: 'node' | 'pod'; readonly name: string } => {
+const aboutOf = (what: string): About => {
   const [kind = '', ...rest] = what.split('/')
   const name = rest.join('/')
   if (kind === 'node' && rest.length === 1 && name !== '') return { kind, name }
+  if (kind === 'action' && name !== '') return { kind, name }
   if (kind === 'pod' && rest.length === 2 && !rest.includes('')) return { kind, name }
-  throw new UserError(`"${what}" is neither node/NAME nor pod/NAMESPACE/NAME`)
+  throw new UserError(`"${what}" is none of node/NAME, pod/NAMESPACE/NAME and action/ID`)
 }
 
 /** The answer for people: what is planned, what happened, where the pods went. */
 const whyText = ({ about, facts, departures, plan }: Why): string => {
-  const parts = [plan ? plannedText(plan) : '', factsText(facts), departuresText(departures)].filter((part) => part !== '')
+  const parts = [plan ? plannedText(plan) : '', factsText(facts, about.kind === 'action'), departuresText(departures)].filter((part) => part !== '')
   const name = `${about.kind}/${printable(about.name)}`
   return parts.length === 0 ? `Nothing was decided about ${name}.\n` : `${styleText('bold', name)}\n\n${parts.join('\n')}`
 }
@@ -70,14 +71,15 @@ const plannedText = ({ plan, madeAt, kept, drain, node, to }: PlannedFor): strin
   return `To be drained in wave ${drain.wave} ${from}\n${table(moves)}`
 }
 
-const factsText = (facts: readonly Fact[]): string => {
-  const shown = facts.filter(({ fact }) => fact !== 'controller.StepDone')
+/** Each step only where one action is asked about: a node's drains have too many. */
+const factsText = (facts: readonly Fact[], withSteps: boolean): string => {
+  const shown = facts.filter(({ fact }) => withSteps || fact !== 'controller.StepDone')
   return shown.length === 0
     ? ''
     : `What happened\n${table(shown.map(({ time, fact, data }) => [`  ${time.slice(0, 19)}Z`, fact, detail(data)]))}`
 }
 
-const SHOWN = ['plan', 'reason', 'verb', 'evictions', 'evicted', 'alreadyGone', 'restored', 'action'] as const
+const SHOWN = ['plan', 'step', 'pod', 'outcome', 'error', 'reason', 'verb', 'evictions', 'evicted', 'alreadyGone', 'restored', 'action'] as const
 const detail = (data: Fact['data']): string =>
   SHOWN.flatMap((name) => (data[name] === undefined || data[name] === false ? [] : [`${name}=${printable(String(data[name]))}`]))
     .concat(typeof data['hourlyCost'] === 'number' ? [`saves=${dollars(data['hourlyCost'])}`] : [])

@@ -9,8 +9,21 @@ import { recording } from '../corpus/read.ts'
 import { shipped } from '../shipped.ts'
 
 const guardSet = { type: 'controller.GuardSet', guard: NO_GUARD }
-const story = (...events: readonly { readonly type: string; readonly policy?: string }[]) =>
-  given(shipped('controller'), born({ cluster: 'demo', paused: false }), guardSet, ...events)
+type Event = { readonly type: string; readonly [field: string]: unknown }
+/** A controller under its default guard. What it writes beside nodes and pods is a test of its own. */
+const story = (...events: readonly Event[]) => {
+  const told = given(shipped('controller'), born({ cluster: 'demo', paused: false }), guardSet, ...events)
+  return {
+    when: (event: Event) => {
+      const { decided } = told.when(event)
+      if (decided === 'refused') throw new Error(`${event.type} is not accepted`)
+      const effects = decided.effects.filter(([name]) => name !== 'record')
+      const notes = decided.effects.flatMap(([name, note]) => (name === 'record' ? [note] : []))
+      // biome-ignore lint/suspicious/noThenProperty: given, when, then; nobody waits for it
+      return { then: (expected: object) => expect({ ...decided, effects, notes }).toMatchObject(expected) }
+    },
+  }
+}
 const drain = {
   type: 'controller.DrainNode',
   id: 'a1',
@@ -76,6 +89,26 @@ test('controller: an action that never began is refused, and its place is free',
   story(drain, told)
     .when({ ...drain, id: 'a2' })
     .then({ emitted: [{ type: 'controller.ActionAccepted' }] })
+})
+
+test('controller: what begins, is refused and ends is written beside its node, each time with its own type and reason', () => {
+  const regarding = { kind: 'Node', name: 'n1' }
+  const note = (eventType: string, reason: string) => ({ regarding, eventType, reason, action: 'DrainNode' })
+  story()
+    .when(drain)
+    .then({ notes: [note('Normal', 'ActionAccepted')] })
+  story(drain)
+    .when({ ...drain, id: 'a2' })
+    .then({ notes: [{ ...note('Warning', 'ActionRefused'), message: expect.stringMatching(/^DrainNode a2: action a1/) }] })
+  story(drain)
+    .when(done('a1', { outcome: 'failed', reason: 'a budget' }))
+    .then({ notes: [{ ...note('Warning', 'ActionFailed'), message: 'DrainNode a1: a budget' }] })
+  story(drain)
+    .when(done('a1', { outcome: 'done' }))
+    .then({ notes: [note('Normal', 'ActionDone')] })
+  story()
+    .when({ type: 'controller.CheckNodeDeleted', id: 'c1', nodeName: 'n1' })
+    .then({ notes: [] })
 })
 
 test('controller: two actions on one node are not admitted', () => {

@@ -141,6 +141,15 @@ export const actionsContract = (name: string, open: () => Promise<ClusterUnderTe
       expect(after.metadata.labels.contract).toBeUndefined()
       expect(after.spec.taints).toContainEqual({ key: 'example.com/busy', value: 'yes', effect: 'PreferNoSchedule' })
       expect(after.status.capacity['example.com/gpu']).toBe('2')
+      const notes = await until('its Events are there', async () => {
+        const { items } = await read('/apis/events.k8s.io/v1/namespaces/default/events')
+        const ours = items.filter(({ note }: any) => note?.startsWith(`PatchNode ${done.action}`))
+        return ours.length === 2 && ours
+      })
+      expect(notes.map(({ type, reason, action }: any) => `${type} ${reason} ${action}`).toSorted()).toEqual([
+        'Normal ActionAccepted PatchNode',
+        'Normal ActionDone PatchNode',
+      ])
       const again = await controller.order('PatchNode', changes, done.action)
       expect(again).toMatchObject({ type: 'controller.ActionRepeated', outcome: 'done' })
       const other = await controller.order('PatchNode', { ...changes, unschedulable: true }, done.action)

@@ -145,6 +145,7 @@ const answers: Readonly<Record<string, Answer>> = {
   cordon: nothing,
   uncordon: nothing,
   followGuard: (_, random) => ({ reports: guards(random).map((guard) => ({ type: 'controller.GuardSet', guard })) }),
+  record: nothing,
   look: (_, random) => ({ output: { pods: random.below(4), zone: random.pick(['a', 'b']) } }),
   readForPatch: ({ name }, random) => ({ output: foundBy(name, random) }),
   patchNode: () => ({ output: {} }),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ActionOutcome, ControllerFact } from '../../events/controller.ts'
 import type { Guard } from '../../events/guard.ts'
-import type { Approve, Signature } from '../../events/orders.ts'
+import type { Approve, CreateEvent, Signature } from '../../events/orders.ts'
 import { aloneOf, type Order, type Target, targetOf, type Verb, verbOf, verbs } from '../../events/verbs.ts'
 import { approvalTime, brokenRule, type Charge, longestWindow, needsLook, type Spent, spentBudget, unsigned } from './guard.ts'
 import { canonical } from './signature.ts'
@@ -33,7 +33,18 @@ export type Context = {
   /** What the guard's budgets still count, by action. */
   readonly spent: Readonly<Record<string, Spent>>
 }
+type NewEvent = { readonly regarding: CreateEvent['objectReference'] }
 type Letter = { readonly to: string; readonly event: { readonly type: string; readonly [field: string]: unknown } }
+
+/** An Event beside the object that an action touches, for people who look there. */
+export type Note = {
+  readonly regarding: NewEvent['regarding']
+  readonly eventType: 'Normal' | 'Warning'
+  readonly reason: string
+  /** The verb. */
+  readonly action: string
+  readonly message: string
+}
 
 /** What is to be looked at before an order can be judged. */
 export type Look = { readonly node?: string; readonly pod?: string }
@@ -47,6 +58,7 @@ export type Change = {
   readonly looks?: { readonly id: string; readonly at: Look }
   readonly expires?: { readonly id: string; readonly ms: number }
   readonly decided?: string
+  readonly notes?: readonly Note[]
 }
 
 /** So many actions at once, those that wait included; more are refused and may come again. */
@@ -82,8 +94,25 @@ const targetIn = ({ node, pod, namespace, object }: Target): Target => ({
 })
 const about = (action: string, entry: Entry) => ({ action, verb: entry.verb, ...targetIn(entry) })
 
+/** Nodes and pods have a place for it. What changes nothing is not told there. */
+const noted = (action: string, entry: Entry, reason: string, why = ''): readonly Note[] => {
+  const regarding = regardingOf(entry)
+  if (verbs[entry.verb].reach === 'internal' || !regarding) return []
+  const eventType = reason === 'ActionAccepted' || reason === 'ActionDone' ? 'Normal' : 'Warning'
+  const message = `${entry.verb} ${action}${why === '' ? '' : `: ${why}`}`.slice(0, MOST_MESSAGE)
+  return [{ regarding, eventType, reason, action: entry.verb, message }]
+}
+const MOST_MESSAGE = 1_000
+/** Node events are looked for by the node's name as their uid, as the kubelet writes them. */
+const regardingOf = ({ node, pod }: Target): Note['regarding'] | undefined => {
+  const [namespace = '', name = ''] = pod?.split('/') ?? []
+  if (pod !== undefined) return { apiVersion: 'v1', kind: 'Pod', namespace, name }
+  return node === undefined ? undefined : { apiVersion: 'v1', kind: 'Node', name: node, uid: node }
+}
+
 const refused = (action: string, entry: Entry, reason: string): Change => ({
   facts: [{ type: 'controller.ActionRefused', ...about(action, entry), reason }],
+  notes: noted(action, entry, 'ActionRefused', reason),
   letters: letterTo(action, entry, { outcome: 'refused', reason }),
 })
 
@@ -166,6 +195,7 @@ const begun = (context: Context, id: string, entry: Running, order: object, at: 
       spent: Object.fromEntries(spent),
     },
     begins: { verb: entry.verb, id, order },
+    notes: noted(id, entry, 'ActionAccepted'),
   }
 }
 
@@ -204,6 +234,8 @@ export const dropped = (context: Context, id: string, reason: string): Change =>
   return { ...refused(id, entryIn(pending), reason), context: { pending: without(context.pending, id) }, decided: id }
 }
 
+const REASONS = { done: 'ActionDone', gone: 'ActionDone', failed: 'ActionFailed', refused: 'ActionRefused' } as const
+
 /** Pure: what the end of an action brings about. `isRepeat`: it had ended before, under the same id. */
 export const ended = (context: Context, action: string, outcome: ActionOutcome, isRepeat: boolean): Change => {
   const entry = context.running[action]
@@ -214,7 +246,8 @@ export const ended = (context: Context, action: string, outcome: ActionOutcome, 
     : outcome.outcome === 'refused'
       ? [{ type: 'controller.ActionRefused', ...about(action, entry), reason: outcome.reason ?? '' }]
       : []
-  return { facts, letters: letterTo(action, entry, outcome), context: { running: without(context.running, action) } }
+  const notes = isRepeat ? [] : noted(action, entry, REASONS[outcome.outcome], outcome.reason)
+  return { facts, notes, letters: letterTo(action, entry, outcome), context: { running: without(context.running, action) } }
 }
 
 const letterTo = (

@@ -1,14 +1,35 @@
 import type { Guard } from '../../events/guard.ts'
 import { controllerOf, type Pod } from '../../events/kubernetes.ts'
-import type { KubernetesWrites } from '../../ports.ts'
+import type { KubernetesWrites, Objects } from '../../ports.ts'
 import type { EffectsOf } from '../../runtime/types.ts'
 import type { controller } from '../controller.ts'
+import { eventName } from './object-action-effects.ts'
 import { asking } from './requests.ts'
 
+const COMPONENT = 'quartermaster.dev/controller'
+const NOTE_MS = 5_000
 const ZONE = 'topology.kubernetes.io/zone'
 
 /** @param guard what the file says; this process has it for as long as it lives */
-export const controllerEffects = (kubernetes: KubernetesWrites, guard: Guard): EffectsOf<typeof controller> => ({
+export const controllerEffects = (
+  kubernetes: KubernetesWrites,
+  objects: Pick<Objects, 'createEvent'>,
+  guard: Guard,
+): EffectsOf<typeof controller> => ({
+  record: {
+    reach: 'internal', // it changes nothing that runs
+    idempotency: 'keyed', // the name is made of the effect's key
+    timeoutMs: 10_000,
+    concurrency: 8,
+    run: ({ regarding, ...note }, { key, signal }) =>
+      objects
+        .createEvent(
+          { ...note, regarding, name: eventName(regarding, key), reportingComponent: COMPONENT },
+          AbortSignal.any([signal, AbortSignal.timeout(NOTE_MS)]),
+        )
+        // An Event is a courtesy, as Kubernetes' own are: what happened is in the journal, and nothing waits for this.
+        .catch(() => {}),
+  },
   followGuard: {
     reach: 'internal',
     idempotency: 'natural', // the same guard twice is not accepted twice

@@ -12,7 +12,7 @@ import { asking, changing } from './requests.ts'
 const PATCHED_BY = 'quartermaster.dev/patched-by'
 
 /** The name of an Event: that of its object, as Kubernetes' own are named, and one for each `key`. */
-const eventName = ({ name }: Note['regarding'], key: string): string =>
+export const eventName = ({ name }: Note['regarding'], key: string): string =>
   `${name.slice(0, 200)}.${createHash('sha256').update(key).digest('hex').slice(0, 16)}`
 
 export const createEventEffects = (objects: Pick<Objects, 'createEvent'>): CreateEventEffects => ({

@@ -55,7 +55,7 @@ type Asked = AuditSource & {
 export const ASK_SERVICE = { name: 'quartermaster-ask', version: '1.0.0' }
 
 const json = JSONCodec<unknown>()
-const About = z.object({ kind: z.enum(['node', 'pod']), name: z.string().min(1) })
+const About = z.object({ kind: z.enum(['node', 'pod', 'action']), name: z.string().min(1) })
 
 /** The system's state in one answer. */
 export const statusOf = async (place: Place, host: Host, planner: PlannerThread): Promise<Status> => {
@@ -112,7 +112,8 @@ export const serveAsks = async (asked: Asked): Promise<{ stop(): Promise<void> }
       about,
       facts,
       departures: await departures(js, jsm, cluster, facts),
-      plan: (await planner.planned(about.kind, about.name)) ?? null,
+      // Of an action no plan says anything: it was ordered.
+      plan: about.kind === 'action' ? null : ((await planner.planned(about.kind, about.name)) ?? null),
     }
   }
   const service = await nc.services.add({ ...ASK_SERVICE, queue: 'ask', metadata: { ...place } })

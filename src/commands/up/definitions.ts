@@ -89,7 +89,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     migrate: controllerMigrations,
     machine: controller,
     events: { ...controllerEvents, ...guardEvents, ...orderEvents },
-    effects: controllerEffects(kubernetes, ports.guard),
+    effects: controllerEffects(kubernetes, ports.own, ports.guard),
     children: Object.fromEntries(Object.entries(verbs).map(([verb, { actor }]) => [verb, { type: actor, id: 'ref' as const }])),
     idInPayload: true,
   }

@@ -3,8 +3,8 @@ import { controllerOf, Pod } from '../../events/kubernetes.ts'
 import { subjects, token } from '../../events/subjects.ts'
 import { type CloudEvent, factOf } from '../../runtime/projector.ts'
 
-/** What `why` asks about. A pod's name is `<namespace>/<name>`. */
-export type About = { readonly kind: 'node' | 'pod'; readonly name: string }
+/** What `why` asks about. A pod's name is `<namespace>/<name>`, an action's its id. */
+export type About = { readonly kind: 'node' | 'pod' | 'action'; readonly name: string }
 
 export type Fact = { readonly time: string; readonly fact: string; readonly data: Readonly<Record<string, unknown>> }
 /** A pod that left, and where what replaced it runs now, if that can be told. */
@@ -23,6 +23,10 @@ const FACTS = [
   'evictor.PlanAborted',
   'controller.ActionAccepted',
   'controller.ActionRefused',
+  'controller.ActionWaiting',
+  'controller.ActionApproved',
+  'controller.ApprovalRefused',
+  'controller.ActionRepeated',
   'controller.NodeCordoned',
   'controller.StepDone',
   'controller.ActionDone',
@@ -49,7 +53,7 @@ const held = async function* (js: JetStreamClient, jsm: JetStreamManager, stream
 const matches = (subject: string, filter: string): boolean =>
   filter.endsWith('.>') ? subject.startsWith(filter.slice(0, -1)) : subject === filter
 
-/** The public facts about a node or pod, oldest first. */
+/** The public facts about a node, pod or action, oldest first. */
 export const factsAbout = async (
   js: JetStreamClient,
   jsm: JetStreamManager,
@@ -74,7 +78,8 @@ export const departures = async (
   cluster: string,
   facts: readonly Fact[],
 ): Promise<readonly Departure[]> => {
-  const steps = facts.filter(({ fact }) => fact === 'controller.StepDone')
+  // Other steps than an eviction bring nothing to another place.
+  const steps = facts.filter(({ fact, data }) => fact === 'controller.StepDone' && typeof data['since'] === 'number')
   const namespaces = [...new Set(steps.map(({ data }) => String(data['pod']).split('/')[0] ?? ''))]
   const pods = await podsIn(js, jsm, cluster, namespaces)
   const taken = new Set<string>()

@@ -5,6 +5,7 @@ import { type Page, startListener } from '../../adapters/http/listener.ts'
 import type { Reading } from '../../adapters/jetstream/objects-observed.ts'
 import { memoryNow } from '../../adapters/memory/limits.ts'
 import type { Pressure } from '../../adapters/memory/pressure.ts'
+import { actionMeter } from '../../adapters/metrics/actions.ts'
 import { type AgentMeter, agentMeter, agentMetrics } from '../../adapters/metrics/agent.ts'
 import { plannerMetrics } from '../../adapters/metrics/planner.ts'
 import { processMetrics } from '../../adapters/metrics/process.ts'
@@ -71,7 +72,7 @@ export const startVitals = async (address: ListenAddress, log: Log): Promise<Vit
   )
   return {
     url: listener.url,
-    runtime: runtimeMeter(metrics),
+    runtime: counting(runtimeMeter(metrics), actionMeter(metrics)),
     agent: agentMeter(metrics),
     attach: (found) => {
       observed = found
@@ -86,6 +87,15 @@ export const startVitals = async (address: ListenAddress, log: Log): Promise<Vit
     },
   }
 }
+
+/** Also what the commits say of actions. */
+const counting = (runtime: Meter, actions: ReturnType<typeof actionMeter>): Meter => ({
+  ...runtime,
+  committed: (actor, commit, ms) => {
+    runtime.committed(actor, commit, ms)
+    actions(actor.type, actor.id, commit)
+  },
+})
 
 const pictureOf = ({ host, readings, journalAt }: Observed): Picture => ({
   now: performance.now(),

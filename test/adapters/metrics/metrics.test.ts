@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { actionMeter } from '../../../src/adapters/metrics/actions.ts'
 import { agentMeter, agentMetrics } from '../../../src/adapters/metrics/agent.ts'
 import { plannerMetrics } from '../../../src/adapters/metrics/planner.ts'
 import { processMetrics } from '../../../src/adapters/metrics/process.ts'
@@ -37,6 +38,13 @@ const scraped = async (): Promise<ReadonlyMap<string, Family>> => {
   runtime.attempted(self, 'evict')()
   runtime.attempted(self, 'evict')(Object.assign(new Error('no'), { name: 'Blocked' }))
   runtime.attempted(self, 'evict')(Object.assign(new Error('no'), { name: 'pod a-1 is "blocked"\n' }))
+  const actions = actionMeter(metrics)
+  const told = (type: string, id: string, ts: number, facts: readonly object[], set: readonly unknown[] = []) =>
+    actions(type, id, { ts, em: facts.map((ev) => ({ ev })), p: { set } } as never)
+  told('controller', 'demo', 1_000, [{ type: 'controller.ActionAccepted', action: 'x', verb: 'DrainNode' }])
+  told('controller', 'demo', 1_000, [{ type: 'controller.ActionRefused', action: 'y', verb: 'Patch' }])
+  told('drain-node', 'x', 2_000, [], [[['value'], 'working']])
+  told('drain-node', 'x', 3_000, [], [[['status'], 'done'], [['output'], { outcome: 'done' }]])
   hostMetrics(metrics, {
     census: () => new Map([['evictor', { residents: 1, waiting: 2, open: 3, parked: 4 }]]),
     serving: () =>
@@ -75,6 +83,10 @@ test('metrics: a scrape can be read back, with the values that were told', async
     attempts: sampled(seen, 'quartermaster_effect_attempts_total', { actor: 'drain-node', effect: 'evict' }),
     blocked: sampled(seen, 'quartermaster_effect_failures_total', { error: 'Blocked' }),
     unnamed: sampled(seen, 'quartermaster_effect_failures_total', { error: 'Error' }),
+    started: sampled(seen, 'quartermaster_actions_started_total', { verb: 'DrainNode' }),
+    refused: sampled(seen, 'quartermaster_actions_refused_total', { verb: 'Patch' }),
+    executed: sampled(seen, 'quartermaster_actions_executed_total', { verb: 'DrainNode', outcome: 'done' }),
+    took: sampled(seen, 'quartermaster_action_duration_seconds_sum', { verb: 'DrainNode' }),
     parked: sampled(seen, 'quartermaster_effects_parked', { actor: 'evictor' }),
     quarantined: sampled(seen, 'quartermaster_actors_quarantined', { actor: 'eviction' }),
     served: sampled(seen, 'quartermaster_actor_type_served', { actor: 'spot' }),
@@ -99,6 +111,10 @@ test('metrics: a scrape can be read back, with the values that were told', async
     attempts: 3,
     blocked: 1,
     unnamed: 1,
+    started: 1,
+    refused: 1,
+    executed: 1,
+    took: 2,
     parked: 4,
     quarantined: 1,
     served: 0,
