@@ -30,7 +30,13 @@ const MOST_MIB = 300
 const json = JSONCodec<unknown>()
 
 /** The public load scenarios of a cluster controller that are not drains: how many orders, and how each of them has to end. */
-type Load = { readonly name: string; readonly verb: Verb; readonly count: number; readonly order: (index: number) => object; readonly ends: string }
+type Load = {
+  readonly name: string
+  readonly verb: Verb
+  readonly count: number
+  readonly order: (index: number) => object
+  readonly ends: string
+}
 
 const loadsOver = (node: (index: number) => string): readonly Load[] => [
   {

@@ -83,7 +83,10 @@ type Enqueue = Parameters<Parameters<typeof parts.enqueueActions>[0]>[0]['enqueu
 type Heard<Type extends string> = Extract<ControllerEvent | Order | GuardSet, { readonly type: Type }>
 
 /** Says and does what an event brings about. */
-const apply = (enqueue: Enqueue, { facts = [], letters = [], context = {}, begins, looks, expires, decided, notes = [] }: Change): void => {
+const apply = (
+  enqueue: Enqueue,
+  { facts = [], letters = [], context = {}, begins, looks, expires, decided, notes = [] }: Change,
+): void => {
   for (const fact of facts) enqueue.emit(fact)
   for (const params of letters) enqueue({ type: 'tell', params })
   for (const params of notes) enqueue({ type: 'record', params })

@@ -56,7 +56,9 @@ const aboutOf = (what: string): About => {
 
 /** The answer for people: what is planned, what happened, where the pods went. */
 const whyText = ({ about, facts, departures, plan }: Why): string => {
-  const parts = [plan ? plannedText(plan) : '', factsText(facts, about.kind === 'action'), departuresText(departures)].filter((part) => part !== '')
+  const parts = [plan ? plannedText(plan) : '', factsText(facts, about.kind === 'action'), departuresText(departures)].filter(
+    (part) => part !== '',
+  )
   const name = `${about.kind}/${printable(about.name)}`
   return parts.length === 0 ? `Nothing was decided about ${name}.\n` : `${styleText('bold', name)}\n\n${parts.join('\n')}`
 }
@@ -79,7 +81,20 @@ const factsText = (facts: readonly Fact[], withSteps: boolean): string => {
     : `What happened\n${table(shown.map(({ time, fact, data }) => [`  ${time.slice(0, 19)}Z`, fact, detail(data)]))}`
 }
 
-const SHOWN = ['plan', 'step', 'pod', 'outcome', 'error', 'reason', 'verb', 'evictions', 'evicted', 'alreadyGone', 'restored', 'action'] as const
+const SHOWN = [
+  'plan',
+  'step',
+  'pod',
+  'outcome',
+  'error',
+  'reason',
+  'verb',
+  'evictions',
+  'evicted',
+  'alreadyGone',
+  'restored',
+  'action',
+] as const
 const detail = (data: Fact['data']): string =>
   SHOWN.flatMap((name) => (data[name] === undefined || data[name] === false ? [] : [`${name}=${printable(String(data[name]))}`]))
     .concat(typeof data['hourlyCost'] === 'number' ? [`saves=${dollars(data['hourlyCost'])}`] : [])

@@ -106,9 +106,7 @@ test('controller: what begins, is refused and ends is written beside its node, e
   story(drain)
     .when(done('a1', { outcome: 'done' }))
     .then({ notes: [note('Normal', 'ActionDone')] })
-  story()
-    .when({ type: 'controller.CheckNodeDeleted', id: 'c1', nodeName: 'n1' })
-    .then({ notes: [] })
+  story().when({ type: 'controller.CheckNodeDeleted', id: 'c1', nodeName: 'n1' }).then({ notes: [] })
 })
 
 test('controller: two actions on one node are not admitted', () => {

@@ -44,7 +44,16 @@ const scraped = async (): Promise<ReadonlyMap<string, Family>> => {
   told('controller', 'demo', 1_000, [{ type: 'controller.ActionAccepted', action: 'x', verb: 'DrainNode' }])
   told('controller', 'demo', 1_000, [{ type: 'controller.ActionRefused', action: 'y', verb: 'Patch' }])
   told('drain-node', 'x', 2_000, [], [[['value'], 'working']])
-  told('drain-node', 'x', 3_000, [], [[['status'], 'done'], [['output'], { outcome: 'done' }]])
+  told(
+    'drain-node',
+    'x',
+    3_000,
+    [],
+    [
+      [['status'], 'done'],
+      [['output'], { outcome: 'done' }],
+    ],
+  )
   hostMetrics(metrics, {
     census: () => new Map([['evictor', { residents: 1, waiting: 2, open: 3, parked: 4 }]]),
     serving: () =>
