@@ -218,6 +218,8 @@ export const controllerMigrations: Migrations = {
       Object.entries(state.children).map(([ref, src]) => [ref, src.charAt(0).toUpperCase() + src.slice(1)]),
     ),
   }),
-  // Version 2 let every drain use force, and wrote no Events.
+  // Version 2 let every drain use force.
   2: (state) => state,
+  // Version 3 wrote no Events.
+  3: (state) => state,
 }

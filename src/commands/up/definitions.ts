@@ -85,7 +85,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const controllerDef: ActorDef<typeof controller> = {
     type: 'controller',
-    version: 3,
+    version: 4,
     migrate: controllerMigrations,
     machine: controller,
     events: { ...controllerEvents, ...guardEvents, ...orderEvents },
