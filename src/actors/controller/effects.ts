@@ -150,6 +150,12 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', abort, { once: true })
   })
 
+const becomeOf = async (kubernetes: KubernetesWrites, { namespace, name, uid }: PodRef, signal: AbortSignal) => {
+  const pod = await kubernetes.getPod(namespace, name, signal)
+  if (pod?.metadata.uid !== uid) return 'gone'
+  return pod.metadata.deletionTimestamp === undefined ? 'there' : 'terminating'
+}
+
 export const evictionEffects = (kubernetes: KubernetesWrites, evictions: Evictions): EffectsOf<typeof eviction> => ({
   evictPod: {
     reach: 'disruptive',
@@ -167,6 +173,7 @@ export const evictionEffects = (kubernetes: KubernetesWrites, evictions: Evictio
     concurrency: TOGETHER,
     run: ({ graceSeconds, ...pod }, { signal }) => kubernetes.deletePod(pod, graceSeconds, signal),
   },
+  look: { ...asking, run: (pod, { signal }) => becomeOf(kubernetes, pod, signal) },
   awaitTurn: { ...waiting, run: (refused, { signal }) => evictions.awaitTurn(refused, signal) },
   awaitGone: { ...waiting, run: (pod, { signal }) => evictions.awaitGone(pod, signal) },
 })

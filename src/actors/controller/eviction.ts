@@ -84,6 +84,8 @@ export const eviction = setup({
     awaitTurn: invoked<void, Refused>(),
     /** `graceSeconds` undefined: the pod's own. */
     deletePod: invoked<void, PodRef & { readonly graceSeconds?: number }>(),
+    /** What has become of it by now. */
+    look: invoked<'gone' | 'terminating' | 'there', PodRef>(),
     /** Ends when no pod with this UID exists, or when its end is long overdue. */
     awaitGone: invoked<'gone' | 'stuck', PodRef>(),
   },
@@ -93,6 +95,7 @@ export const eviction = setup({
     hopeless: ({ event }) => isHopeless(failureOf(event)),
     hopelessAndForced: ({ context, event }) => isHopeless(failureOf(event)) && context.force && context.cancelled !== true,
     blocked: ({ event }) => failureOf(event).name === 'Blocked' && failureOf(event).budget !== undefined,
+    cancelledOrLate: ({ context, event }) => context.cancelled === true || atOf(event) >= context.deadline,
     late: ({ context, event }) => atOf(event) >= context.deadline,
     forced: ({ context }) => context.force,
     lateAndForced: ({ context, event }) => atOf(event) >= context.deadline && context.force,
@@ -130,9 +133,9 @@ export const eviction = setup({
           { guard: 'gone', target: 'ended', actions: assign({ outcome: 'gone', reason: undefined }) },
           { guard: 'lateAndForced', target: 'deleting' },
           { guard: 'hopelessAndForced', target: 'refused', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
-          { guard: 'hopeless', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
-          { guard: 'cancelled', target: 'ended' },
-          { guard: 'late', target: 'ended', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { guard: 'hopeless', target: 'looking', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
+          { guard: 'cancelled', target: 'looking' },
+          { guard: 'late', target: 'looking', actions: assign({ reason: ({ event }) => failureOf(event).message }) },
           {
             guard: 'blocked',
             target: 'queued',
@@ -164,7 +167,7 @@ export const eviction = setup({
     },
     blocked: {
       after: { blocked: { target: 'evicting', actions: assign({ since: ({ event }) => atOf(event) }) } },
-      on: { 'eviction.Cancel': { target: 'ended', actions: assign({ reason: ({ event }) => event.reason }) } },
+      on: { 'eviction.Cancel': { target: 'looking', actions: assign({ reason: ({ event }) => event.reason }) } },
     },
     // Only force is left, and that waits for the deadline.
     refused: {
@@ -202,7 +205,7 @@ export const eviction = setup({
         onDone: { target: 'dying', actions: assign({ outcome: 'deleted', reason: undefined }) },
         onError: [
           { guard: 'gone', target: 'ended', actions: assign({ outcome: 'gone', reason: undefined }) },
-          { target: 'ended', actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }) },
+          { target: 'looking', actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }) },
         ],
       },
     },
@@ -223,8 +226,32 @@ export const eviction = setup({
         onDone: 'ended',
         onError: [
           { guard: 'gone', target: 'ended' },
-          { target: 'ended', actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }) },
+          { target: 'looking', actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }) },
         ],
+      },
+    },
+    // What failed may have been done all the same: an earlier answer is lost when the process dies, and then the brake is on.
+    looking: {
+      on: { 'eviction.Cancel': { actions: assign({ cancelled: true }) } },
+      invoke: {
+        src: 'look',
+        input: refOf,
+        onDone: [
+          {
+            guard: ({ event }) => event.output === 'gone',
+            target: 'ended',
+            actions: assign({ outcome: 'gone', reason: undefined }),
+          },
+          { guard: ({ event }) => event.output === 'there', target: 'ended' },
+          { guard: 'cancelledOrLate', target: 'ended', actions: assign({ outcome: 'evicted', reason: undefined }) },
+          { target: 'leaving', actions: assign({ outcome: 'evicted', reason: undefined }) },
+        ],
+        onError: {
+          target: 'ended',
+          actions: assign({
+            reason: ({ context, event }) => `${context.reason}; whether it goes is not known: ${failureOf(event).message}`,
+          }),
+        },
       },
     },
     ended: {

@@ -57,9 +57,7 @@ test('eviction: at the deadline a pod that is not let go stays, or is deleted by
   evicting(true, refused('front'))
     .when(deadline('queued'))
     .then({ to: 'deleting', effects: [['deletePod', pod]] })
-  evicting(false)
-    .when(refused('front', 60_000))
-    .then({ to: 'ended', emitted: [{ outcome: 'failed', reason: 'front forbids it' }] })
+  evicting(false).when(refused('front', 60_000)).then({ to: 'looking' })
   evicting(true).when(refused('front', 60_000)).then({ to: 'deleting' })
 })
 
@@ -89,11 +87,12 @@ test('eviction: what is refused for good fails that pod; force waits for the dea
     .then({ to: 'ended', emitted: [{ outcome: 'gone' }] })
   evicting(false)
     .when(failed(ref('evicting'), 'Refused', 'two budgets'))
+    .then({ to: 'looking', effects: [['look', pod]] })
+  evicting(false, failed(ref('evicting'), 'Refused', 'two budgets'))
+    .when(done(ref('looking'), 'there'))
     .then({ to: 'ended', emitted: [{ outcome: 'failed', reason: 'two budgets' }] })
   const internal = { ...failed(ref('evicting'), 'Unavailable', '500'), error: { name: 'Unavailable', message: '500', code: 500 } }
-  evicting(false)
-    .when(internal)
-    .then({ to: 'ended', emitted: [{ outcome: 'failed', reason: '500' }] })
+  evicting(false).when(internal).then({ to: 'looking' })
   evicting(false)
     .when({ ...internal, error: { name: 'Unavailable', message: '503', code: 503 } })
     .then({ to: 'blocked' })
@@ -109,19 +108,42 @@ test('eviction: cancelled, it hears what was asked already, says it, and asks no
   const cancelled = evicting(false, cancel)
   expect(cancelled.state.value).toBe('evicting')
   cancelled.when(done(ref('evicting'), undefined, 5)).then({ to: 'ended', emitted: [{ outcome: 'evicted', since: 0 }] })
-  cancelled.when(failed(ref('evicting'), 'Blocked')).then({
-    to: 'ended',
-    emitted: [{ outcome: 'failed', reason: 'the brake is on' }],
-  })
-  for (const waiting of [failed(ref('evicting'), 'Blocked'), refused('front')])
-    evicting(false, waiting)
-      .when(cancel)
+  cancelled.when(failed(ref('evicting'), 'Blocked')).then({ to: 'looking' })
+  evicting(false, failed(ref('evicting'), 'Blocked'))
+    .when(cancel)
+    .then({ to: 'looking' })
+  for (const before of [
+    [cancel, failed(ref('evicting'), 'Blocked')],
+    [failed(ref('evicting'), 'Blocked'), cancel],
+  ])
+    evicting(false, ...before)
+      .when(done(ref('looking'), 'there'))
       .then({ to: 'ended', emitted: [{ outcome: 'failed', reason: 'the brake is on' }] })
+  evicting(false, refused('front'))
+    .when(cancel)
+    .then({ to: 'ended', emitted: [{ outcome: 'failed', reason: 'the brake is on' }] })
   evicting(true, failed(ref('evicting'), 'Refused'))
     .when(cancel)
     .then({ to: 'ended', emitted: [{ outcome: 'failed' }] })
   evicting(false, done(ref('evicting'), undefined, 5))
     .when(cancel)
+    .then({ to: 'ended', emitted: [{ outcome: 'evicted' }] })
+})
+
+test('eviction: what failed may have been done by a process that died: it has failed only if the pod is still there', () => {
+  const held = failed(ref('evicting'), 'Held', 'the brake is on')
+  const cancelled = evicting(false, cancel, held)
+  cancelled.when(done(ref('looking'), 'there')).then({ to: 'ended', emitted: [{ outcome: 'failed', reason: 'the brake is on' }] })
+  cancelled.when(done(ref('looking'), 'gone')).then({ to: 'ended', emitted: [{ outcome: 'gone' }] })
+  cancelled.when(done(ref('looking'), 'terminating')).then({ to: 'ended', emitted: [{ outcome: 'evicted' }] })
+  cancelled.when(failed(ref('looking'), 'Refused', 'may not get pods')).then({
+    to: 'ended',
+    emitted: [{ outcome: 'failed', reason: 'the brake is on; whether it goes is not known: may not get pods' }],
+  })
+  const refusedForGood = evicting(false, failed(ref('evicting'), 'Refused', 'two budgets'))
+  refusedForGood.when(done(ref('looking'), 'terminating', 20)).then({ to: 'leaving', effects: [['awaitGone', pod]] })
+  evicting(true, refused('front'), deadline('queued'), failed(ref('deleting'), 'Held', 'the brake is on', 60_001))
+    .when(done(ref('looking'), 'terminating', 60_002))
     .then({ to: 'ended', emitted: [{ outcome: 'evicted' }] })
 })
 
