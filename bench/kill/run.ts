@@ -169,7 +169,7 @@ const finished = async (js: JetStreamClient, ledger: Ledger, traffic: Traffic): 
 }
 
 /** What lasts as long as the actor that asks for it. */
-const lasting: ReadonlySet<string> = new Set(['reflect', 'watchSwitch'])
+const lasting: ReadonlySet<string> = new Set(['followGuard', 'identify', 'reflect', 'watchSwitch'])
 /** Who has something to do yet. */
 const busy = ({ books }: Ledger): readonly string[] =>
   [...books].flatMap(([name, { state, open }]) => {
