@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   model: () => import('./model.ts'),
   fit: () => import('./fit.ts'),
   plans: () => import('./plans.ts'),
+  scores: () => import('./scores.ts'),
   real: () => import('./real.ts'),
   drains: () => import('./drains.ts'),
 }

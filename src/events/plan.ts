@@ -1,6 +1,59 @@
 import { z } from 'zod'
 import { LabelSelector, TopologySpreadConstraint } from './kubernetes.ts'
 
+const ScoredResource = z.strictObject({ name: z.string(), weight: z.int().min(1).max(100).default(1) })
+const CPU_AND_MEMORY = [
+  { name: 'cpu', weight: 1 },
+  { name: 'memory', weight: 1 },
+]
+const scoredResources = z.array(ScoredResource).min(1).default(CPU_AND_MEMORY)
+const UtilizationShape = z
+  .array(z.strictObject({ utilization: z.int().min(0).max(100), score: z.int().min(0).max(10) }))
+  .min(1)
+  .refine((shape) => shape.every(({ utilization }, index) => index === 0 || utilization > (shape[index - 1]?.utilization ?? 0)), {
+    error: 'the utilizations of the shape must increase',
+  })
+const weight = (standard: number) => z.int().min(0).max(100).default(standard)
+
+/**
+ * What of the cluster's KubeSchedulerConfiguration decides where the default scheduler puts a pod, in its own words; by
+ * default the profile that kube-scheduler comes with. A weight of 0 is a plugin whose Score is disabled.
+ */
+export const SchedulerProfile = z.strictObject({
+  /** NodeResourcesFitArgs.scoringStrategy */
+  scoringStrategy: z
+    .strictObject({
+      type: z.enum(['LeastAllocated', 'MostAllocated', 'RequestedToCapacityRatio']).default('LeastAllocated'),
+      resources: scoredResources,
+      requestedToCapacityRatio: z.strictObject({ shape: UtilizationShape }).optional(),
+    })
+    .refine(
+      ({ type, requestedToCapacityRatio }) => type !== 'RequestedToCapacityRatio' || requestedToCapacityRatio !== undefined,
+      {
+        error: 'RequestedToCapacityRatio needs requestedToCapacityRatio.shape',
+      },
+    )
+    .prefault({}),
+  /** NodeResourcesBalancedAllocationArgs.resources */
+  balancedResources: scoredResources,
+  /** InterPodAffinityArgs */
+  hardPodAffinityWeight: z.int().min(0).max(100).default(1),
+  ignorePreferredTermsOfExistingPods: z.boolean().default(false),
+  /** 0: as many as kube-scheduler finds right for the size of the cluster. */
+  percentageOfNodesToScore: z.int().min(0).max(100).default(0),
+  weights: z
+    .strictObject({
+      TaintToleration: weight(3),
+      NodeAffinity: weight(2),
+      NodeResourcesFit: weight(1),
+      PodTopologySpread: weight(2),
+      InterPodAffinity: weight(2),
+      NodeResourcesBalancedAllocation: weight(1),
+    })
+    .prefault({}),
+})
+export type SchedulerProfile = z.infer<typeof SchedulerProfile>
+
 /** What the evictor may do. Every field has a careful default. */
 export const Policy = z.strictObject({
   /** A younger node is left alone. */
@@ -24,6 +77,8 @@ export const Policy = z.strictObject({
   maxNodesPerWave: z.int().min(1).default(10),
   /** What the cluster's scheduler spreads pods by that say nothing themselves (PodTopologySpreadArgs, defaultingType List). */
   defaultConstraints: z.array(TopologySpreadConstraint).default([]),
+  /** How the cluster's default scheduler scores nodes; by default as it comes. */
+  scheduler: SchedulerProfile.optional(),
   /** So many nodes stay, whatever they cost. */
   minNodes: z.int().min(0).default(1),
 })

@@ -10,6 +10,16 @@ export type FilterAnswer = {
   readonly nodes: readonly { readonly node: string; readonly refusals: readonly PluginRefusal[] }[]
 }
 
+export type ScoreAnswer = {
+  readonly pod: string
+  /** All that the pod fits on; the total and what each plugin gives, weighted. */
+  readonly nodes: readonly {
+    readonly node: string
+    readonly total: number
+    readonly scores: Readonly<Record<string, number>>
+  }[]
+}
+
 export type Step =
   | { readonly cordon: readonly string[] }
   /** The pod is evicted; its replacement goes where the scheduler has it, or `to` a node, if the Filters let it. */
@@ -33,6 +43,8 @@ export type PlaceAnswer = {
 export type Oracle = {
   /** What each Filter plugin says, in the order of the questions. */
   readonly filter: (snapshot: string, questions: readonly FilterQuestion[]) => Promise<readonly FilterAnswer[]>
+  /** How every node that a pod fits on is scored, in the order of the questions. */
+  readonly score: (snapshot: string, pods: readonly string[]) => Promise<readonly ScoreAnswer[]>
   /** Where the real algorithm puts what is moved, each time from the snapshot anew. */
   readonly place: (snapshot: string, questions: readonly PlaceQuestion[]) => Promise<readonly PlaceAnswer[]>
 }
@@ -45,6 +57,12 @@ export const oracleAt = (program: string, config?: string): Oracle => {
   const flags = config === undefined ? [] : ['--config', config]
   return {
     filter: (snapshot, questions) => ask<FilterAnswer>(program, ['filter', '--snapshot', snapshot, ...flags], questions),
+    score: (snapshot, pods) =>
+      ask<ScoreAnswer>(
+        program,
+        ['score', '--snapshot', snapshot, ...flags],
+        pods.map((pod) => ({ pod })),
+      ),
     place: (snapshot, questions) => ask<PlaceAnswer>(program, ['place', '--snapshot', snapshot, ...flags], questions),
   }
 }

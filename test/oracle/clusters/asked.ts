@@ -23,7 +23,7 @@ import { boundClaim, openClaim, SHARED, usesClaim, WAITING } from './volumes.ts'
 /** Where the pod is and who it is; a theme may go by it. */
 type Who = { readonly namespace: string; readonly name: string; readonly nodes: readonly string[] }
 /** Makes a pod about one plugin's question. */
-type Theme = (lots: Chance, who: Who) => PodDraft
+export type Theme = (lots: Chance, who: Who) => PodDraft
 
 const requests = (lots: Chance): Readonly<Record<string, string>> => ({
   ...lots.pick<() => Readonly<Record<string, string>>>([

@@ -18,13 +18,14 @@ export type Size = { readonly nodes: number; readonly asked: number }
 /**
  * A cluster with constraints of every kind that kube-scheduler filters by, and pods of which each is about one or several of
  * them. Objects are as the API server keeps them: what it merges into selectors is merged.
+ * @param about what the pods that are asked about are about
  */
-export const randomCluster = (seed: number, size: Size): RandomCluster => {
+export const randomCluster = (seed: number, size: Size, about = themes): RandomCluster => {
   const lots: Chance = chance(seed)
   const hosts = nodes(lots, size.nodes)
   const names = hosts.map(({ metadata }) => metadata.name)
   const inhabitants = residents(lots, names)
-  const questions = Array.from({ length: size.asked }, (_, index) => asked(lots, names, index, themes))
+  const questions = Array.from({ length: size.asked }, (_, index) => asked(lots, names, index, about))
   const items = [
     ...namespaces,
     ...classes,

@@ -5,6 +5,7 @@
 // output in the same order.
 //
 //	oracle filter --snapshot FILE [--config FILE]   {"pod":"ns/name","nodes":["a","b"]} → what each Filter plugin says
+//	oracle score  --snapshot FILE [--config FILE]   {"pod":"ns/name"}                   → what each Score plugin gives each node
 //	oracle place  --snapshot FILE [--config FILE]   {"seed":1,"steps":[…]}              → where each replacement lands
 package main
 
@@ -28,7 +29,7 @@ func main() {
 
 func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to answer: oracle filter or oracle place")
+		return errors.New("say what to answer: oracle filter, oracle score or oracle place")
 	}
 	flags := flag.NewFlagSet("oracle "+args[0], flag.ContinueOnError)
 	snapshot := flags.String("snapshot", "", "a List of objects as JSON")
@@ -48,8 +49,10 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	switch args[0] {
 	case "filter":
 		return filter(ctx, objects, profile, in, out)
+	case "score":
+		return score(ctx, objects, profile, in, out)
 	case "place":
 		return place(ctx, objects, profile, in, out)
 	}
-	return fmt.Errorf("there is no question %q: filter and place are", args[0])
+	return fmt.Errorf("there is no question %q: filter, score and place are", args[0])
 }

@@ -30,7 +30,7 @@ const asksNothing = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector)
   Object.keys(matchLabels).length + matchExpressions.length === 0
 
 /** Which pods a term of the shape means. A namespaceSelector that asks for nothing means every namespace. */
-const termOf = (term: PodAffinityTerm, { namespace, labels }: Shape): Term => {
+export const termOf = (term: PodAffinityTerm, { namespace, labels }: Shape): Term => {
   const { namespaces = [], namespaceSelector: by, labelSelector, matchLabelKeys, mismatchLabelKeys } = term
   const selector = narrowed(labelSelector, labels, matchLabelKeys, mismatchLabelKeys)
   if (by && asksNothing(by)) return { namespaces: undefined, selector }
@@ -65,7 +65,7 @@ const ownOf = (model: Model, shape: Shape): Own => {
 }
 
 /** Where pods are that all the terms mean. */
-const meant = ({ labels }: Model, terms: readonly Term[], topologyKey: string): Counting => {
+export const meant = ({ labels }: Model, terms: readonly Term[], topologyKey: string): Counting => {
   const selection = labels.compile(terms)
   return {
     key: `near ${topologyKey} ${selection.key}`,

@@ -14,13 +14,13 @@ const MISMATCH = "node(s) didn't match pod topology spread constraints"
 const NO_LABEL = refusal(NAME, `${MISMATCH} (missing required label)`)
 const SKEWED = refusal(NAME, MISMATCH)
 
-type Constraint = NonNullable<PodSpec['topologySpreadConstraints']>[number]
+export type Constraint = NonNullable<PodSpec['topologySpreadConstraints']>[number]
 
 const isEmpty = (selector: LabelSelector | null | undefined): boolean =>
   !!selector && Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0
 
 /** A constraint as it is asked about; made once for a shape. */
-type Spread = {
+export type Spread = {
   readonly constraint: Constraint
   readonly selection: Selection
   /** Nodes and pods are counted on those nodes alone that the shape could go to, as far as the policies say. */
@@ -45,7 +45,7 @@ const hard = (constraints: readonly Constraint[]): readonly Constraint[] =>
   constraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
 
 /** Constraints with the selectors that pods have to meet, all of them. */
-type Asked = { readonly constraint: Constraint; readonly selectors: readonly (LabelSelector | null | undefined)[] }
+export type Asked = { readonly constraint: Constraint; readonly selectors: readonly (LabelSelector | null | undefined)[] }
 const askedOf = (model: Model, shape: Shape): readonly Asked[] => {
   if (!shape.spec.topologySpreadConstraints?.length) {
     const selectors = defaultSelectors(model, shape)
@@ -57,7 +57,7 @@ const askedOf = (model: Model, shape: Shape): readonly Asked[] => {
   }))
 }
 
-const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: Asked, keys: readonly string[]): Spread => {
+export const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: Asked, keys: readonly string[]): Spread => {
   const { topologyKey } = constraint
   const selection = model.labels.compile(selectors.map((selector) => ({ namespaces: [shape.namespace], selector })))
   const verdicts: { at: number; of: Int8Array } = { at: -1, of: new Int8Array() }
@@ -137,7 +137,7 @@ const domainsOf = (model: Model, of: Int32Array, domains: number, isCounted: (no
   return { any, kept, staying: kept.reduce((sum, each) => sum + each, 0) }
 }
 
-const withoutDraining = (model: Model, { means, on }: Counting, of: Int32Array, counts: Int32Array): Int32Array => {
+export const withoutDraining = (model: Model, { means, on }: Counting, of: Int32Array, counts: Int32Array): Int32Array => {
   const less = counts.slice()
   for (const node of model.draining) {
     const domain = of[node.index] ?? -1

@@ -68,6 +68,28 @@ export const demandOf = (spec: PodSpec): Demand => {
   return rounded(sum(amounts, listed({ ...spec.overhead, pods: 1 })))
 }
 
+/** What the scheduler takes a container for that does not say what it asks for: 100m and 200Mi. Source: `util/pod_resources.go`. */
+const UNSAID: Amounts = new Map([
+  ['cpu', 100n],
+  ['memory', 200n * 2n ** 20n * 1000n],
+])
+const said = (container: Container): Amounts => new Map([...UNSAID, ...requestsOf(container)])
+
+/**
+ * What a pod of this spec counts for where nodes are scored by cpu and memory. `there`: what it adds to its node
+ * (`NodeInfo.NonZeroRequested`). `coming`: the same while it looks for one, for which NodeResourcesFit takes the containers
+ * alone, as of 1.37: requests of the pod as a whole do not count.
+ * @throws RangeError for a request that is no quantity
+ */
+export const scoredDemandOf = (spec: PodSpec): { readonly there: Demand; readonly coming: Demand } => {
+  const containers = aggregated(spec, said)
+  const overhead = listed(spec.overhead)
+  return {
+    there: rounded(sum(withPodLevel(containers, spec.resources?.requests), overhead)),
+    coming: rounded(sum(containers, overhead)),
+  }
+}
+
 const isInfeasible = ({ status: { conditions = [] } }: Pod): boolean =>
   conditions.some(({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible')
 
