@@ -3,8 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { priceOf } from '../src/actors/evictor/prices.ts'
+import { readSnapshot } from '../src/commands/snapshot.ts'
 import { table } from '../src/commands/table.ts'
-import { Plan } from '../src/events/plan.ts'
+import { Plan, Policy, Prices } from '../src/events/plan.ts'
 import { findOracle } from '../test/oracle/binary.ts'
 import { type Execution, execute } from '../test/oracle/execute.ts'
 import { type Oracle, oracleAt } from '../test/oracle/oracle.ts'
@@ -36,7 +38,22 @@ const { values } = parseArgs({
 const POLICY = { aggressive: true }
 const PLANNED = [0, 1]
 
-type Judged = { readonly input: string; readonly plan: Plan; readonly runs: readonly Execution[] }
+type Judged = {
+  readonly input: string
+  readonly plan: Plan
+  /** $/h of the nodes that are kept only because a pod would have been left pending. */
+  readonly spared: number
+  readonly runs: readonly Execution[]
+}
+
+const sparedBy = (snapshot: string, { kept }: Plan): number => {
+  const { model } = readSnapshot(snapshot, Policy.parse(POLICY))
+  const prices = Prices.parse({})
+  return kept
+    .filter(({ reasons: [first] }) => first?.code === 'WouldStrand')
+    .map(({ node }) => model.nodes.get(node)?.object)
+    .reduce((sum, node) => sum + (node ? priceOf(node, prices).hourly : 0), 0)
+}
 
 const planOf = (snapshot: string, folder: string): Plan => {
   const policy = join(folder, 'policy.json')
@@ -54,6 +71,7 @@ const judge = async (oracle: Oracle, input: string, snapshot: string, plan: Plan
   return {
     input,
     plan,
+    spared: sparedBy(snapshot, plan),
     runs: await execute(
       oracle,
       snapshot,
@@ -82,12 +100,13 @@ const judgeAll = async (oracle: Oracle, folder: string): Promise<readonly Judged
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0) / numbers.length
 const dollars = (hourly: number): string => `$${hourly.toFixed(0)}`
-const row = ({ input, plan: { before, after, bound, evictions, drains }, runs }: Judged): readonly string[] => {
+const row = ({ input, plan: { before, after, bound, evictions, drains }, spared, runs }: Judged): readonly string[] => {
   const pending = runs.map((run) => run.pending.length)
   return [
     input,
     String(drains.length),
     `${dollars(before.hourlyCost)} → ${dollars(after.hourlyCost)} (${dollars(bound.hourlyCost)})`,
+    `$${spared.toFixed(2)}`,
     String(evictions),
     `${Math.min(...pending)} … ${mean(pending).toFixed(1)} … ${Math.max(...pending)}`,
     `${pending.filter((count) => count > 0).length} of ${runs.length}`,
@@ -95,7 +114,17 @@ const row = ({ input, plan: { before, after, bound, evictions, drains }, runs }:
     `${((100 * mean(runs.map(({ asPlanned }) => asPlanned))) / Math.max(1, evictions)).toFixed(0)} %`,
   ]
 }
-const HEAD = ['input', 'drained', '$/h → plan (bound)', 'evictions', 'pending', 'of the seeds', 'driven out', 'where planned']
+const HEAD = [
+  'input',
+  'drained',
+  '$/h → plan (bound)',
+  'kept for safety',
+  'evictions',
+  'pending',
+  'of the seeds',
+  'driven out',
+  'where planned',
+]
 
 const main = async (): Promise<void> => {
   if (values.help) {

@@ -7,6 +7,7 @@ import type { Model, NodeEntry } from './model.ts'
 import { seatPending, toMove } from './placing.ts'
 import { priceOf } from './prices.ts'
 import { replay } from './replay.ts'
+import { type Steady, steady } from './scheduling/steady.ts'
 import { type Staged, staged } from './waves.ts'
 
 export type PlanOptions = {
@@ -72,20 +73,39 @@ const executable = (task: Task, planner: string, draft: Draft): Candidate | unde
 const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
   !b || a.draft.saved > b.draft.saved + 1e-9 || (a.draft.saved > b.draft.saved - 1e-9 && a.draft.evictions < b.draft.evictions)
 
-/** Every order of draining, each plan replayed move by move; the one that saves most, with the fewest evictions. */
-const best = (task: Task): Candidate => {
-  let found: Candidate | undefined
+/** Every order of draining, each plan replayed move by move; first the one that saves most, with the fewest evictions. */
+const candidates = (task: Task): readonly Candidate[] => {
+  const found: Candidate[] = []
   for (const [name, order] of Object.entries(orders)) {
-    if (found && task.isLate()) break
+    if (found.length > 0 && task.isLate()) break
     const candidate = executable(task, name, greedy(task, order, 'go-on')) ?? executable(task, name, greedy(task, order, 'stay'))
-    if (candidate && isBetter(candidate, found)) found = candidate
+    if (candidate) found.push(candidate)
   }
-  return found ?? nothing
+  return found.sort((a, b) => (isBetter(a, b) ? -1 : isBetter(b, a) ? 1 : 0))
 }
 const nothing: Candidate = {
   planner: 'none',
   draft: { drained: [], guests: 'stay', saved: 0, evictions: 0 },
   drains: [],
+}
+
+type Safe = Candidate & Omit<Steady, 'drains'>
+/** The candidate as far as no pod is left pending by it, wherever the scheduler puts the others. */
+const safe = (task: Task, { planner, draft, drains }: Candidate): Safe => {
+  const found = steady(task, drains)
+  const evictions = sum(found.drains.map(({ moves }) => moves.length))
+  const saved = sum(found.drains.map(({ node }) => task.hourly.get(node) ?? 0))
+  return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
+}
+/** The one that saves most when it is safe. Whoever saves less before can't be it. */
+const safest = (task: Task, found: readonly Candidate[]): Safe => {
+  let best: Safe | undefined
+  for (const candidate of found) {
+    if (best && (task.isLate() || !isBetter(candidate, best))) break
+    const made = safe(task, candidate)
+    if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
+  }
+  return best ?? { ...nothing, spared: new Map(), stranded: 0 }
 }
 
 const drainOf = ({ node, wave, moves }: Staged): Drain => ({
@@ -94,6 +114,10 @@ const drainOf = ({ node, wave, moves }: Staged): Drain => ({
   wave,
   moves: moves.map(({ pod: { namespace, name, uid }, to }) => ({ namespace, name, uid, to: to.name })),
 })
+
+/** Plans are looked for in this part of the time and rehearsed until that; the rest is for reasons. */
+const SEARCH_SHARE = 0.5
+const REHEARSAL_SHARE = 0.8
 
 /**
  * Which nodes can be emptied, where their pods go, and why the others stay. The same input gives the same plan, whatever
@@ -114,11 +138,12 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
     nodes,
     hourly,
     fixed,
-    isLate: () => elapsed() > deadlineMs,
+    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE,
     isOver: () => elapsed() > deadlineMs * 1.25,
   }
-  const { planner, draft, drains } = best(task)
-  const kept = explain(task, draft)
+  const rehearsing = { ...task, isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE, isOver: () => elapsed() > deadlineMs }
+  const { planner, draft, drains, spared, stranded } = safest(rehearsing, candidates(task))
+  const kept = explain({ ...task, fixed: new Map([...fixed, ...spared]) }, draft)
   model.rollback(mark)
   const cost = (list: readonly NodeEntry[]): number => cents(sum(list.map((node) => hourly.get(node) ?? 0)))
   return {
@@ -128,7 +153,7 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
     after: { nodes: nodes.length - drains.length, hourlyCost: cost(nodes.filter((node) => kept.has(node))) },
     bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true },
     evictions: draft.evictions,
-    risk: { stranded: 0 },
+    risk: { stranded },
     launch: [],
     drains: drains.map(drainOf),
     kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),

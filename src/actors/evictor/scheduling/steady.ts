@@ -1,0 +1,101 @@
+import type { Reason } from '../../../events/plan.ts'
+import type { Drained, Task } from '../greedy.ts'
+import type { NodeEntry, PodEntry } from '../model.ts'
+import { replay } from '../replay.ts'
+import { type Staged, staged } from '../waves.ts'
+import { scarcestFirst } from './order.ts'
+import { type Rehearsal, rehearse } from './rehearsal.ts'
+import { groundOf } from './score.ts'
+import type { Ground } from './scorer.ts'
+import { type Sheltered, shelter } from './shelter.ts'
+
+export type Steady = {
+  /** In the order of execution; each move goes to where a rehearsal had the pod land. */
+  readonly drains: readonly Staged[]
+  /** Nodes that are not emptied because a pod would be left without one. */
+  readonly spared: ReadonlyMap<NodeEntry, readonly Reason[]>
+  /** Pods that the last rehearsal of these drains left pending or had no time for: none, unless the time was over before. */
+  readonly stranded: number
+}
+
+/** So many rehearsals, each with other lots, have to leave no pod pending. With the time up one is enough. */
+const REHEARSALS = 20
+
+/** In the order of execution, as the budgets have it. */
+const inOrder = ({ model, disruption, policy }: Task, drained: readonly Drained[]): readonly Staged[] =>
+  staged(scarcestFirst(model, drained), disruption, policy, false)
+const without = (drained: readonly Drained[], spared: ReadonlyMap<NodeEntry, unknown>): readonly Drained[] =>
+  drained.filter(({ node }) => !spared.has(node))
+
+type Cut = { readonly drains: readonly Staged[]; readonly spared: Sheltered; readonly first: Rehearsal }
+
+/**
+ * The first rehearsal that leaves a pod pending, of so many; the first of all when none does. Ends early when it is late, but
+ * not before the first.
+ */
+const worst = (task: Task, ground: Ground, drains: readonly Staged[]): Rehearsal => {
+  const first = rehearse(ground, drains, 1, task.isOver)
+  let each = first
+  for (let seed = 2; seed <= REHEARSALS && each.stranded.length + each.untried === 0 && !task.isLate(); seed += 1)
+    each = rehearse(ground, drains, seed)
+  return each.stranded.length > 0 ? each : first
+}
+
+/** Gives up drains until no rehearsal leaves a pod pending. */
+const cut = (task: Task, ground: Ground, drained: readonly Drained[]): Cut => {
+  const spared = new Map<NodeEntry, PodEntry>()
+  for (;;) {
+    const drains = inOrder(task, without(drained, spared))
+    const first = worst(task, ground, drains)
+    if (first.stranded.length === 0 || task.isOver()) return { drains, spared, first }
+    for (const [node, pod] of shelter(task, drains, first.stranded)) spared.set(node, pod)
+  }
+}
+
+/** Takes up again what was given up and need not have been, the dearest first, while there is time for all rehearsals. */
+const regain = (task: Task, ground: Ground, drained: readonly Drained[], found: Cut): Cut => {
+  const spared = new Map(found.spared)
+  let { drains, first } = found
+  const price = (node: NodeEntry): number => task.hourly.get(node) ?? 0
+  for (const [node, pod] of [...spared].sort(([a], [b]) => price(b) - price(a))) {
+    if (task.isLate()) break
+    spared.delete(node)
+    const more = inOrder(task, without(drained, spared))
+    const rehearsal = worst(task, ground, more)
+    if (rehearsal.stranded.length + rehearsal.untried > 0 || task.isLate()) spared.set(node, pod)
+    else [drains, first] = [more, rehearsal]
+  }
+  return { drains, spared, first }
+}
+
+/**
+ * Each move goes where the first rehearsal has the pod land: places that the Filters allow, one after the other. Without time
+ * for all of it they go where they were to, in an order that the Filters allow.
+ */
+const landed = (task: Task, drained: readonly Drained[], { drains, spared, first }: Cut): readonly Staged[] => {
+  const { landings, untried } = first
+  if (untried === 0)
+    return drains.map((drain) => ({ ...drain, moves: drain.moves.map(({ pod, to }) => ({ pod, to: landings.get(pod) ?? to })) }))
+  return replay(task.model, drains).length === 0 ? drains : staged(without(drained, spared), task.disruption, task.policy, true)
+}
+
+const because = (pod: PodEntry): Reason => {
+  const name = `${pod.namespace}/${pod.name}`
+  const message = `emptied too, it would leave pod ${name} pending: kube-scheduler puts others where it has to go`
+  return { code: 'WouldStrand', message, pod: name }
+}
+
+/**
+ * Makes a plan safe from the scheduler's own choices. The drains are put in the order in which it strands fewest pods, and
+ * rehearsed with its Filters, its Scores and ever other lots; where a pod is left pending all the same, the cheapest node that
+ * would have taken it is kept. The model is left as it was.
+ */
+export const steady = (task: Task, drained: readonly Drained[]): Steady => {
+  const ground = groundOf(task.model, task.policy.scheduler)
+  const found = regain(task, ground, drained, cut(task, ground, drained))
+  return {
+    drains: landed(task, drained, found),
+    spared: new Map([...found.spared].map(([node, pod]) => [node, [because(pod)]])),
+    stranded: found.first.stranded.length + found.first.untried,
+  }
+}
