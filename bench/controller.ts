@@ -111,8 +111,15 @@ const openController = async ({ nc, js, journal }: Bed, world: { readonly url: s
     root: { address: { type: 'controller', id: CLUSTER }, input: { cluster: CLUSTER, paused: false } },
   })
   await host.ready
-  await settled(() => host.actors().some(({ book }) => (book()?.state.context as { guard?: unknown } | undefined)?.guard))
-  return { host, ended, client }
+  const state = () =>
+    host
+      .actors()
+      .find(({ self }) => self.type === 'controller')
+      ?.book()?.state.context as { readonly guard: unknown; readonly running: object } | undefined
+  await settled(() => (state()?.guard ?? null) !== null)
+  /** Also the controller has heard of every end. */
+  const isIdle = (): boolean => Object.keys(state()?.running ?? {}).length === 0
+  return { host, ended, client, isIdle }
 }
 
 const settled = async (isSo: () => boolean): Promise<void> => {
@@ -122,7 +129,7 @@ const settled = async (isSo: () => boolean): Promise<void> => {
 type Controller = Awaited<ReturnType<typeof openController>>
 
 /** Orders all of a load at once and waits until every order is answered. */
-const measured = async ({ js }: Bed, { ended }: Controller, load: Load): Promise<readonly Figure[]> => {
+const measured = async ({ js }: Bed, { ended, isIdle }: Controller, load: Load): Promise<readonly Figure[]> => {
   const { name, verb, count, order, ends } = load
   const sum = (): number => [...ended.values()].reduce((total, each) => total + each, 0)
   ended.clear()
@@ -132,15 +139,22 @@ const measured = async ({ js }: Bed, { ended }: Controller, load: Load): Promise
     peak = Math.max(peak, process.memoryUsage().rss)
   }, 50)
   const startedAt = performance.now()
+  const cpuBefore = process.cpuUsage()
   const subject = subjects(CLUSTER).command('controller', verb)
   await Promise.all(Array.from({ length: count }, (_, index) => js.publish(subject, json.encode(order(index)))))
-  await settled(() => sum() >= count)
+  await settled(() => sum() >= count && isIdle())
   const seconds = (performance.now() - startedAt) / 1_000
+  const cpu = process.cpuUsage(cpuBefore)
   clearInterval(watching)
   return [
     figure(`${name}: ordered`, count, ''),
     figure(`${name}: answered as they have to be`, ended.get(ends) ?? 0, '', { atLeast: count }),
     figure(`${name}: from the first order to the last answer`, seconds, 's'),
+    figure(
+      `${name}: CPU of all of it for each order, the simulated cluster included`,
+      (cpu.user + cpu.system) / 1_000 / count,
+      'ms',
+    ),
     figure(`${name}: memory at most above the beginning`, (peak - before) / MIB, 'MiB', { atMost: MOST_MIB }),
   ]
 }
