@@ -99,9 +99,14 @@ const WITHDRAWAL_MS = 60_000
 /** A node that would not go is left alone for so long. */
 const AVOID_MS = 600_000
 
-const avoided = ({ avoid }: Context, { at, nodeName, ...ended }: Ended): Context['avoid'] => {
+/** What refuses an order, a guard's budget or another action, may allow it later: it is not asked in every plan. */
+const REFUSED_MS = 60_000
+const avoidedMs = { failed: AVOID_MS, refused: REFUSED_MS, done: 0, gone: 0 } as const
+
+const avoided = ({ avoid }: Context, { at, nodeName, outcome }: Ended): Context['avoid'] => {
   const still = Object.entries(avoid).filter(([, until]) => until > at)
-  return Object.fromEntries(ended.outcome === 'failed' ? [...still, [nodeName, at + AVOID_MS]] : still)
+  const ms = avoidedMs[outcome]
+  return Object.fromEntries(ms > 0 ? [...still, [nodeName, at + ms]] : still)
 }
 
 /** Plans, and in the phase automating carries out each plan's first wave, then plans anew from what is then there. */
@@ -282,4 +287,8 @@ export const evictor = setup({
 })
 
 /** Version 1 ordered drains without asking whether the node could be removed afterwards. */
-export const evictorMigrations: Migrations = { 1: (state) => state }
+export const evictorMigrations: Migrations = {
+  1: (state) => state,
+  // Version 2 ordered the same node again in the next plan when the controller had refused it.
+  2: (state) => state,
+}

@@ -153,3 +153,14 @@ test('evictor: while its model is not ready it asks again; a failed plan is said
       emitted: [{ type: 'evictor.PlanAborted', reason: 'out of memory' }],
     })
 })
+
+test('evictor: a node that the controller refuses is left alone for a minute, not ordered again by the next plan', () => {
+  const refused = story(
+    execute,
+    planned,
+    verified,
+    ended('p1.0', 'DrainNode', 'n1', 'refused'),
+    ended('p1.1', 'DrainNode', 'n2', 'failed'),
+  )
+  expect(refused.state.context.avoid).toEqual({ n1: 60_000, n2: 600_000 })
+})

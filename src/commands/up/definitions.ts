@@ -77,7 +77,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const evictorDef: ActorDef<typeof evictor> = {
     type: 'evictor',
-    version: 2,
+    version: 3,
     migrate: evictorMigrations,
     machine: evictor,
     events: evictorEvents,

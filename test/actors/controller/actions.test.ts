@@ -90,6 +90,12 @@ test('a chain: what the world does not answer is asked again until the time is o
     .then({ to: 'ended', emitted: [{ outcome: 'failed', error: 'Refused' }, { type: 'controller.ActionFailed' }] })
 })
 
+test('a chain: a licence that lapsed for a moment ends nothing', () => {
+  story('CheckNodeDeleted', node)
+    .when(failed('reading', 'Held', 'no licence', AT))
+    .then({ to: 'waiting', emitted: [] })
+})
+
 test('a chain: the step that waited is the one that is tried again', () => {
   const later = story('Delete', { object }, done('reading', { uid: 'u1' }), failed('deleting', 'Unavailable', 'no answer', AT))
   later
