@@ -1,3 +1,4 @@
+import { LATE } from '../../src/actors/controller/eviction.ts'
 import type { Ledger, Step } from './ledger.ts'
 import type { Traffic } from './traffic.ts'
 import type { Deeds } from './world.ts'
@@ -45,9 +46,12 @@ const unasked = ({ intents, books }: Ledger, { evicted, deletedNodes, cordons }:
   ]
 }
 
+/** What failed may be said to be on its way all the same: the drain's time was up before its grace. */
+const isGoing = ({ outcome, reason }: Step): boolean => outcome !== 'failed' || reason === LATE
+
 /** Evictions and what is told of them. */
 const untold = ({ evicted }: Deeds, steps: readonly Step[]): readonly string[] => {
-  const [done, told] = [new Set(evicted), new Set(steps.filter(({ outcome }) => outcome !== 'failed').map(({ uid }) => uid))]
+  const [done, told] = [new Set(evicted), new Set(steps.filter(isGoing).map(({ uid }) => uid))]
   return [
     ...evicted.filter((uid) => !told.has(uid)).map((uid) => `the pod ${uid} was evicted, and no event tells of it`),
     ...steps

@@ -25,7 +25,7 @@ export type Ledger = {
   /** Commits that the machines have decided a second time, and actors that came out otherwise, one sentence each. */
   readonly verified: () => { readonly executed: number; readonly faults: readonly string[] }
 }
-export type Step = { readonly uid: string; readonly outcome: string }
+export type Step = { readonly uid: string; readonly outcome: string; readonly reason?: string }
 type Asked = { readonly key: string; readonly input: unknown }
 
 export const openLedger = (cluster: string, definitions: readonly Definition[]): Ledger => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CORDONED_BY } from '../../src/events/controller.ts'
+import { CORDONED_BY, FOUND } from '../../src/events/controller.ts'
 import { readLog, type Written } from '../../src/simulator/log.ts'
 import { type StartedSimulator, startSimulator } from '../../src/simulator/start.ts'
 
@@ -99,13 +99,20 @@ export type Deeds = {
   readonly cordoned: readonly { readonly node: string; readonly action: string | undefined }[]
 }
 
+/** Whose cordon a node bears, and over whose. */
+type Mark = { readonly by: string; readonly over: string | undefined }
+const markOf = ({ metadata: { annotations } }: Node): Mark | undefined => {
+  const by = annotations?.[CORDONED_BY]
+  return by === undefined ? undefined : { by, over: annotations?.[FOUND]?.split('/')[1] }
+}
+
 /** Reads the log of a world that has stopped. */
 export const deedsOf = (folder: string): Deeds => {
   const log = readLog(folder)
   if (!log) throw new Error(`${folder}: there is no log of the world`)
   const evicted = [...log.audit, ...log.written.flatMap((each) => each.evicted ?? [])].map(({ uid }) => uid)
   const [cordons, uncordons] = [new Map<string, number>(), new Map<string, number>()]
-  const marks = new Map<string, string | undefined>()
+  const marks = new Map<string, Mark | undefined>()
   const live = new Map<string, Node>()
   const deletedNodes: string[] = []
   for (const { type, object } of log.written.filter(({ resource }: Written) => resource === 'nodes')) {
@@ -117,11 +124,12 @@ export const deedsOf = (folder: string): Deeds => {
       continue
     }
     live.set(uid, node)
-    const [before, after] = [marks.get(uid), node.metadata.annotations?.[CORDONED_BY]]
+    const [before, after] = [marks.get(uid), markOf(node)]
     marks.set(uid, after)
-    if (before === after) continue
-    if (after !== undefined) cordons.set(after, (cordons.get(after) ?? 0) + 1)
-    if (before !== undefined) uncordons.set(before, (uncordons.get(before) ?? 0) + 1)
+    if (before?.by === after?.by) continue
+    // An action that finds a node cordoned by another takes it over, and gives it back to that one.
+    if (after && before?.over !== after.by) cordons.set(after.by, (cordons.get(after.by) ?? 0) + 1)
+    if (before && after?.over !== before.by) uncordons.set(before.by, (uncordons.get(before.by) ?? 0) + 1)
   }
   const cordoned = [...live.values()]
     .filter(({ spec }) => spec.unschedulable)

@@ -67,7 +67,8 @@ const refusedOf = ({ context: { pod, budget = '', refusal } }: { readonly contex
 })
 
 const STUCK = 'being deleted, and not gone a minute after its grace period'
-const LATE = 'still terminating at the deadline'
+/** Evicted, and its grace period is longer than the drain had time. */
+export const LATE = 'still terminating at the deadline'
 
 /** One pod leaves one node: evicted by its UID, then waited for by its UID. Ends with what became of it. */
 export const eviction = setup({
