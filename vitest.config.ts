@@ -4,7 +4,7 @@ import { ClosingLine } from './test/closing-line.ts'
 /** What waits for outages of many seconds, or runs the whole system for minutes: `npm run test:nats`. */
 const slow = [
   'test/adversity/**',
-  'test/scenarios/{access,automation,cut-off,kill}.test.ts',
+  'test/scenarios/{access,actions,automation,cut-off,kill}.test.ts',
   'test/actors/evictor/long-run.test.ts',
   'test/adapters/leases.test.ts',
   'test/commands/audit.test.ts',
