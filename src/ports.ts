@@ -1,3 +1,4 @@
+import type { CertificateRequest, NodeIdentity } from './events/certificates.ts'
 import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
@@ -33,6 +34,8 @@ export type Power = {
   readonly subresource?: string
   /** Only there; without it, in all namespaces. */
   readonly namespace?: string
+  /** Only of that name; without it, of any. */
+  readonly name?: string
 }
 
 /** What is asked of Kubernetes to change it. Each method is one request, and safe to repeat because of the UID. */
@@ -172,6 +175,30 @@ export type ObjectNews = {
     name: string,
     heard: (object: unknown) => void,
   ): () => void
+}
+
+type CsrRef = { readonly name: string; readonly uid: string }
+
+/** Requests for certificates (certificates.k8s.io). All but `follow` are one request each. */
+export type CertificateRequests = {
+  /**
+   * Tells of every request there is, and of each new one, until the signal aborts; after a failure it lists again. Of one
+   * and the same it may tell several times.
+   * @param onFailure hears why nothing can be read at the moment
+   */
+  follow(
+    onRequest: (request: CertificateRequest) => Promise<void>,
+    onFailure: (reason: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** @throws Refused, Unavailable */
+  read(name: string, signal?: AbortSignal): Promise<CertificateRequest | undefined>
+  /** Names and addresses of a Node. @throws Refused, Unavailable */
+  node(name: string, signal?: AbortSignal): Promise<NodeIdentity | undefined>
+  /** Approves what was read as that resourceVersion, and nothing else. @throws Gone, Refused, Unavailable (also: it was changed) */
+  approve(csr: CsrRef & { readonly resourceVersion: string }, message: string, signal?: AbortSignal): Promise<void>
+  /** Makes a request of the same name and contents. @throws Refused, Unavailable (also: there is one of that name) */
+  create(request: CertificateRequest, signal?: AbortSignal): Promise<CsrRef>
 }
 
 /** The ConfigMap that holds the brake, for people who have kubectl alone. */

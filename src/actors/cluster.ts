@@ -142,6 +142,7 @@ export const cluster = setup({
     agent: spawned<void, { readonly cluster: string }>(),
     evictor: spawned<void, { readonly cluster: string }>(),
     controller: spawned<void, { readonly cluster: string; readonly paused: boolean }>(),
+    csrApprover: spawned<void, { readonly cluster: string }>(),
     scanner: spawned<void, { readonly cluster: string }>(),
     checkPowers: invoked<{ readonly missing: readonly MissingPower[] }, { readonly phase: Phase }>(),
     awaitBrake: invoked<BrakeReport, Record<string, never>>(),
@@ -186,13 +187,17 @@ export const cluster = setup({
               initial: 'enabling',
               entry: [allowed('controller'), entered('automating')],
               exit: stopped('controller'),
-              invoke: {
-                src: 'controller',
-                id: 'controller',
-                input: ({ context }) => ({ cluster: context.id, paused: context.braked }),
-                // It ends after Retire, when every action has finished or was rolled back.
-                onDone: [{ guard: 'disconnecting', target: '#cluster.phase.disconnected' }, { target: 'observing' }],
-              },
+              invoke: [
+                {
+                  src: 'controller',
+                  id: 'controller',
+                  input: ({ context }) => ({ cluster: context.id, paused: context.braked }),
+                  // It ends after Retire, when every action has finished or was rolled back.
+                  onDone: [{ guard: 'disconnecting', target: '#cluster.phase.disconnected' }, { target: 'observing' }],
+                },
+                /** It judges requests by itself, and looks at none unless its process has a policy. */
+                { src: 'csrApprover', id: 'csr-approver', input: child },
+              ],
               on: {
                 'cluster.Demote': [
                   { guard: and(['abandons', 'disconnecting']), target: '#cluster.phase.disconnected', actions: abandoned },
@@ -302,4 +307,6 @@ export const clusterMigrations: Migrations = {
   }),
   // Version 2 could not be demoted without giving back.
   2: (state) => state,
+  // Version 3 approved no certificates. Whoever does is spawned by the migration itself.
+  3: (state) => state,
 }

@@ -1,11 +1,11 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import type { z } from 'zod'
 import { planGreedy } from '../actors/evictor/plan.ts'
 import { type Plan, Policy, Prices } from '../events/plan.ts'
 import { weakenedWithout } from './dump/kinds.ts'
 import { UserError } from './session.ts'
-import { issueOf, KUBECTL, parseJson, readSnapshot, readText } from './snapshot.ts'
+import { settings } from './settings.ts'
+import { KUBECTL, readSnapshot } from './snapshot.ts'
 import { printable } from './table.ts'
 
 type Options = {
@@ -48,7 +48,7 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   if (options.format !== 'text' && options.format !== 'json')
     throw new UserError(`--format is text or json, not "${options.format}"`)
   const deadlineMs = numberOf('--deadline', options.deadline ?? DEADLINE_SECONDS, /^\d+(\.\d+)?$/) * 1000
-  const prices = settings(Prices, options.prices, '--prices')
+  const prices = settings(Prices, options.prices, helpFor('--prices'))
   const policy = policyOf(options)
   const began = now()
   const { model, notes, unread } = readSnapshot(options.snapshot, policy)
@@ -61,22 +61,16 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   return result.drains.length > 0 ? 1 : 0
 }
 
+const helpFor = (option: string): string => `see "quartermaster plan --help" for ${option}`
+
 const numberOf = (option: string, text: string, form: RegExp): number => {
   if (!form.test(text)) throw new UserError(`${option} is a number, not "${text}"`)
   return Number(text)
 }
 const policyOf = ({ policy, maxEvictions }: Options): Policy => {
-  const settled = settings(Policy, policy, '--policy')
+  const settled = settings(Policy, policy, helpFor('--policy'))
   return maxEvictions === undefined ? settled : { ...settled, maxEvictions: numberOf('--max-evictions', maxEvictions, /^\d+$/) }
 }
-const settings = <Schema extends z.ZodType>(schema: Schema, file: string | undefined, option: string): z.infer<Schema> => {
-  if (file === undefined) return schema.parse({})
-  const remedy = `see "quartermaster plan --help" for ${option}`
-  const parsed = schema.safeParse(parseJson(file, readText(file), remedy))
-  if (!parsed.success) throw new UserError(`${file}: ${issueOf(parsed.error)}; ${remedy}`)
-  return parsed.data
-}
-
 const SHOWN = 20
 const money = (hourly: number): string => `$${hourly.toFixed(2)}/h`
 const more = (count: number): readonly string[] =>

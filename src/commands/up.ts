@@ -6,11 +6,13 @@ import { OBJECTS_ACCOUNT } from '../actors/controller/guard-account.ts'
 import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
+import { CertificatePolicy } from '../events/certificates.ts'
 import type { KindOptions } from '../events/kinds.ts'
 import type { Log } from '../runtime/ground.ts'
 import { readGuard } from './guard.ts'
 import { type Connection, DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
 import { connectionOptions, UserError } from './session.ts'
+import { settings } from './settings.ts'
 import { dollars } from './table.ts'
 import { connectFirst, followEvents, stayObserving } from './up/beginning.ts'
 import { createLog } from './up/log.ts'
@@ -25,6 +27,7 @@ type Options = WorldOptions & {
   readonly configMaps?: readonly string[]
   readonly emptyReplicaSets?: true
   readonly guard?: string
+  readonly approveCsr?: string
   /** An address, or `true` where none was given. */
   readonly metrics?: string | true
 }
@@ -62,6 +65,10 @@ export const upCommand = (program: Command): void => {
     .option('--config-maps <namespace...>', 'read the ConfigMaps of these namespaces too, redacted (default: of none)')
     .option('--empty-replica-sets', 'keep the old, empty ReplicaSets of Deployments too')
     .option('--guard <file>', 'what may be ordered of the controller: a JSON file, see docs/guard.md')
+    .option(
+      '--approve-csr <file>',
+      "approve kubelets' requests for certificates by this policy: {} means GKE's names (docs/certificates.md)",
+    )
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .option(
       '--metrics [address]',
@@ -77,6 +84,10 @@ export const upCommand = (program: Command): void => {
 const up = async (options: Options): Promise<void> => {
   const kinds = kindOptions(options)
   const guard = options.guard === undefined ? undefined : readGuard(options.guard)
+  const approveCsr =
+    options.approveCsr === undefined
+      ? undefined
+      : settings(CertificatePolicy, options.approveCsr, 'see docs/certificates.md for --approve-csr')
   const real = await realCluster(options)
   const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
@@ -101,6 +112,7 @@ const up = async (options: Options): Promise<void> => {
       kinds,
       guard,
       objectsAccount: real && OBJECTS_ACCOUNT,
+      approveCsr,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,

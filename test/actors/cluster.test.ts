@@ -33,7 +33,7 @@ describe('cluster', () => {
   })
 
   test('promote: the controller is spawned and the powers are checked before the evictor may act', () => {
-    expect(names(story(connect).when(promote))).toEqual(['spawn controller/demo', 'checkPowers'])
+    expect(names(story(connect).when(promote))).toEqual(['spawn controller/demo', 'spawn csr-approver/demo', 'checkPowers'])
     story(connect, promote)
       .when(powers)
       .then({
@@ -82,7 +82,7 @@ describe('cluster', () => {
         { type: 'cluster.PhaseEntered', phase: 'observing' },
       ],
     })
-    expect(names(decided)).toEqual(['evictor.SetMode', 'stop controller/demo'])
+    expect(names(decided)).toEqual(['evictor.SetMode', 'stop controller/demo', 'stop csr-approver/demo'])
     story(connect, promote, powers, demote)
       .when(abandon)
       .then({ to: { phase: { connected: 'observing' } } })
@@ -137,6 +137,7 @@ describe('cluster', () => {
       .then({
         effects: [
           ['spawn controller/demo', { paused: true }],
+          ['spawn csr-approver/demo', {}],
           ['checkPowers', {}],
         ],
       })

@@ -90,7 +90,7 @@ export const podsRunning = (api: Client, count: number, namespace = 'default'): 
     MANY,
   )
 
-const created = async (api: Client, path: string, body: object): Promise<void> => {
+export const created = async (api: Client, path: string, body: object): Promise<void> => {
   const { status, body: answer } = await api.post(path, body)
   if (status !== 201) throw new Error(`POST ${path}: ${status} ${JSON.stringify(answer)}`)
 }

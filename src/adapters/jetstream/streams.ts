@@ -22,7 +22,12 @@ const hours = (count: number): number => nanos(count * 3_600_000)
 /** Every actor type that has commands: what no type claims is not stored. */
 export const actorTypes = ['cluster', 'agent', 'tuner', 'controller', 'evictor', 'spot', 'scanner', 'init-data'] as const
 /** One per action or step: only other actors write to them. */
-const stepTypes: readonly string[] = [...Object.values(verbs).map(({ actor }) => actor), 'eviction']
+const stepTypes: readonly string[] = [
+  ...Object.values(verbs).map(({ actor }) => actor),
+  'eviction',
+  'csr-approver',
+  'approve-csr',
+]
 
 export type Storage = {
   /** Copies of each stream: 1, or 3 in a cluster of three servers or more. */

@@ -2,6 +2,9 @@ import { type AgentMeans, agentEffects, agentPowers } from '../../actors/agent/e
 import { agent, agentMigrations } from '../../actors/agent.ts'
 import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
+import { approveCsr } from '../../actors/controller/csr/approve-csr.ts'
+import { csrApprover } from '../../actors/controller/csr/csr-approver.ts'
+import { approveCsrEffects, type CsrMeans, csrApproverEffects, csrPowers } from '../../actors/controller/csr/effects.ts'
 import { deleteNode, deletionMigrations } from '../../actors/controller/delete-node.ts'
 import { drainMigrations, drainNode } from '../../actors/controller/drain-node.ts'
 import {
@@ -18,6 +21,7 @@ import { controller, controllerMigrations } from '../../actors/controller.ts'
 import { evictorEffects } from '../../actors/evictor/effects.ts'
 import { evictor, evictorMigrations } from '../../actors/evictor.ts'
 import { agentEvents } from '../../events/agent.ts'
+import { csrApproverEvents } from '../../events/certificates.ts'
 import { clusterEvents } from '../../events/cluster.ts'
 import { controllerEvents, deletionEvents, drainEvents, evictionEvents } from '../../events/controller.ts'
 import { evictorEvents } from '../../events/evictor.ts'
@@ -37,6 +41,7 @@ export type Ports = ActionMeans & {
   readonly processes: Processes
   readonly brakeSwitch: SwitchReads
   readonly guard: Guard
+  readonly certificates: CsrMeans
   /** Why nothing may be changed in the cluster; undefined: it may. */
   readonly readOnly?: string | undefined
 }
@@ -50,20 +55,25 @@ const oneShot = { retainMs: 3 * 24 * 3_600_000 }
 /** Every actor type of ours, joined to the world. */
 export const definitions = (ports: Ports): readonly Definition[] => {
   const { kubernetes, evictions, removal, planner, processes, brakeSwitch, readOnly } = ports
+  const needed = {
+    ...powers,
+    ...(ports.certificates?.policy && { 'csr-approver': csrPowers }),
+  }
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
-    version: 3,
+    version: 4,
     migrate: clusterMigrations,
     machine: cluster,
     events: {
       ...clusterEvents,
       'cluster.Promote': { ...clusterEvents['cluster.Promote'], ...(readOnly !== undefined && { barred: readOnly }) },
     },
-    effects: clusterEffects(kubernetes, processes, brakeSwitch, powers),
+    effects: clusterEffects(kubernetes, processes, brakeSwitch, needed),
     children: {
       agent: { type: 'agent', id: 'parent' },
       evictor: { type: 'evictor', id: 'parent' },
       controller: { type: 'controller', id: 'parent' },
+      csrApprover: { type: 'csr-approver', id: 'parent' },
       scanner: { type: 'scanner', id: 'parent' },
     },
   }
@@ -130,7 +140,25 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     events: {},
     effects: uncordonNodeEffects(kubernetes, ports.nodeIdLabels),
   }
+  const csrApproverDef: ActorDef<typeof csrApprover> = {
+    type: 'csr-approver',
+    version: 1,
+    machine: csrApprover,
+    events: csrApproverEvents,
+    effects: csrApproverEffects(ports.certificates),
+    children: { approveCsr: { type: 'approve-csr', id: 'ref' } },
+  }
+  const approveCsrDef: ActorDef<typeof approveCsr> = {
+    type: 'approve-csr',
+    version: 1,
+    oneShot,
+    machine: approveCsr,
+    events: {},
+    effects: approveCsrEffects(ports.certificates),
+  }
   return [
+    csrApproverDef,
+    approveCsrDef,
     clusterDef,
     agentDef,
     evictorDef,

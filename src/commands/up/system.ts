@@ -16,6 +16,7 @@ import { reach } from '../../adapters/jetstream/reach.ts'
 import { actorTypes } from '../../adapters/jetstream/streams.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
 import { accountAccess } from '../../adapters/kubernetes/account.ts'
+import { certificateRequests } from '../../adapters/kubernetes/certificates.ts'
 import { type KubernetesClient, kubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterFacts } from '../../adapters/kubernetes/cluster-facts.ts'
 import { kubernetesDiscovery } from '../../adapters/kubernetes/discovery.ts'
@@ -27,8 +28,10 @@ import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { throttled } from '../../adapters/kubernetes/throttle.ts'
 import { kubernetesWrites } from '../../adapters/kubernetes/writes.ts'
+import { canonicalAddress, readPkcs10 } from '../../adapters/pkcs10.ts'
 import { metadataServices } from '../../adapters/providers/machine.ts'
 import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
+import type { CertificatePolicy } from '../../events/certificates.ts'
 import { type Guard, NO_GUARD } from '../../events/guard.ts'
 import { catalogue, type KindOptions } from '../../events/kinds.ts'
 import type { RemovalSettings } from '../../events/removal.ts'
@@ -40,6 +43,7 @@ import { licence } from '../../runtime/licence.ts'
 import { project } from '../../runtime/projector.ts'
 import { createTimers } from '../../runtime/timers.ts'
 import { type Place, type Status, serveAsks, statusOf } from './asks.ts'
+import { certificateActionId } from './certificate-action-id.ts'
 import { definitions } from './definitions.ts'
 import { startFrugal } from './frugal.ts'
 import { openPast } from './past.ts'
@@ -59,6 +63,8 @@ export type SystemOptions = {
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
   readonly removal: RemovalSettings
+  /** By which requests for kubelets' certificates are approved; absent: none is looked at. */
+  readonly approveCsr?: CertificatePolicy | undefined
   /** What of the cluster is read beside the rule. */
   readonly kinds?: KindOptions
   /** What may be ordered; see docs/guard.md. Absent: what is allowed by default. */
@@ -140,6 +146,12 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     planner,
     processes,
     brakeSwitch: configMapSwitch(client, NAMESPACE),
+    certificates: {
+      requests: certificateRequests(client, { pkcs10: readPkcs10, address: canonicalAddress }),
+      policy: options.approveCsr,
+      idOf: certificateActionId,
+      log,
+    },
     readOnly,
     own: kubernetesObjects(client),
     granted: kubernetesObjects(granted),
