@@ -1,10 +1,12 @@
 import type { CertificateRequest, NodeIdentity } from './events/certificates.ts'
+import type { ChartUpsert, Revision } from './events/charts.ts'
 import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
 import type { KubernetesObject, Node, Pod } from './events/kubernetes.ts'
 import type { CreateEvent, ObjectId, Patch } from './events/orders.ts'
 import type { Cloud } from './events/provider.ts'
+import type { RbacObject } from './events/rbac.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
 type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -201,6 +203,33 @@ export type CertificateRequests = {
   create(request: CertificateRequest, signal?: AbortSignal): Promise<CsrRef>
 }
 
+type Release = { readonly namespace: string; readonly releaseName: string }
+type Timed = Release & { readonly timeoutSeconds: number }
+
+/**
+ * Helm. What is asked of it ends when the signal aborts, and leaves no process behind, also not when we are killed. All
+ * throw Refused (it says no, and will say no again) and Unavailable (no answer, or somebody is at work on the release).
+ */
+export type Helm = {
+  /** The revisions that are kept; none: there is no release. */
+  history(release: Release, signal: AbortSignal): Promise<readonly Revision[]>
+  /** What installing or upgrading would apply, asked of the cluster itself. `digest` is the chart's, SHA-256. */
+  render(order: ChartUpsert, signal: AbortSignal): Promise<{ readonly digest: string; readonly rbac: readonly RbacObject[] }>
+  /** What a revision holds. */
+  rbacOf(release: Release, revision: number, signal: AbortSignal): Promise<readonly RbacObject[]>
+  /** Installs or upgrades and waits until it is ready. The chart has to be the one that was rendered. @throws Failed */
+  upgrade(order: ChartUpsert, how: { readonly digest: string; readonly mark: string }, signal: AbortSignal): Promise<void>
+  /** @throws Failed */
+  rollback(release: Timed, how: { readonly to: number; readonly mark: string }, signal: AbortSignal): Promise<void>
+  /** A release that is not there is uninstalled. @throws Failed */
+  uninstall(release: Timed, signal: AbortSignal): Promise<void>
+}
+
+/** Objects that give rights, as they are. */
+export type RbacReads = {
+  find(object: Pick<RbacObject, 'kind' | 'namespace' | 'name'>, signal?: AbortSignal): Promise<RbacObject | undefined>
+}
+
 /** The ConfigMap that holds the brake, for people who have kubectl alone. */
 export type SwitchReads = {
   /** What it says now; undefined: it does not hold the brake, or is not there. @throws Refused, Unavailable */
@@ -369,6 +398,11 @@ export class Blocked extends Error {
 /** Kubernetes says no, and will say no again: a missing power, an invalid request, two budgets on one pod. */
 export class Refused extends Error {
   override name = 'Refused'
+}
+
+/** It was begun and did not come to a good end; what is there now has to be looked at. */
+export class Failed extends Error {
+  override name = 'Failed'
 }
 
 /** The world did not answer, or is overloaded: wait and try again. */

@@ -7,6 +7,7 @@ import { listenAddress, METRICS_ADDRESS } from '../adapters/http/address.ts'
 import { findNatsServer } from '../adapters/nats-server/find.ts'
 import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.ts'
 import { CertificatePolicy } from '../events/certificates.ts'
+import { ChartPolicy } from '../events/charts.ts'
 import type { KindOptions } from '../events/kinds.ts'
 import type { Log } from '../runtime/ground.ts'
 import { readGuard } from './guard.ts'
@@ -28,6 +29,7 @@ type Options = WorldOptions & {
   readonly emptyReplicaSets?: true
   readonly guard?: string
   readonly approveCsr?: string
+  readonly charts?: string
   /** An address, or `true` where none was given. */
   readonly metrics?: string | true
 }
@@ -69,6 +71,7 @@ export const upCommand = (program: Command): void => {
       '--approve-csr <file>',
       "approve kubelets' requests for certificates by this policy: {} means GKE's names (docs/certificates.md)",
     )
+    .option('--charts <file>', 'install, upgrade and roll back Helm charts as this policy allows (docs/charts.md)')
     .option('--accept-loss', 'go on although the journal has lost acknowledged records (it is said which)')
     .option(
       '--metrics [address]',
@@ -88,6 +91,8 @@ const up = async (options: Options): Promise<void> => {
     options.approveCsr === undefined
       ? undefined
       : settings(CertificatePolicy, options.approveCsr, 'see docs/certificates.md for --approve-csr')
+  const charts =
+    options.charts === undefined ? undefined : settings(ChartPolicy, options.charts, 'see docs/charts.md for --charts')
   const real = await realCluster(options)
   const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
@@ -113,6 +118,7 @@ const up = async (options: Options): Promise<void> => {
       guard,
       objectsAccount: real && OBJECTS_ACCOUNT,
       approveCsr,
+      charts,
       log,
       alone: nats.alone,
       acceptLoss: options.acceptLoss === true,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { ChartRollback, ChartUninstall, ChartUpsert } from './charts.ts'
 import { DeleteNode, DrainNode, UncordonNode } from './controller.ts'
 import {
   CheckNodeDeleted,
@@ -61,6 +62,15 @@ export const createdObject = ({ group, version, resource, object: { metadata } }
 /** Version 2 of the oldest orders has more fields, and none that it needs. */
 const moreFields = { 1: (order: unknown): unknown => order }
 
+type Release = { readonly namespace: string; readonly releaseName: string }
+const release = {
+  target: ({ namespace, releaseName }: Release): Target => ({
+    namespace,
+    object: `releases.helm.sh/${namespace}/${releaseName}`,
+  }),
+  alone: ({ namespace, releaseName }: Release): string => `release ${namespace}/${releaseName}`,
+}
+
 /** Every kind of action. A new one is a row here, a machine with its effects, and their definition. */
 export const verbs = {
   DrainNode: row({ order: DrainNode, v: 2, upcast: moreFields, actor: 'drain-node', reach: 'disruptive', ...node }),
@@ -107,6 +117,9 @@ export const verbs = {
     alone: (order) => objectName(createdObject(order)),
   }),
   Delete: row({ order: Delete, v: 1, actor: 'delete-object', reach: 'disruptive', ...object }),
+  ChartUpsert: row({ order: ChartUpsert, v: 1, actor: 'chart-upsert', reach: 'disruptive', ...release }),
+  ChartUninstall: row({ order: ChartUninstall, v: 1, actor: 'chart-uninstall', reach: 'disruptive', ...release }),
+  ChartRollback: row({ order: ChartRollback, v: 1, actor: 'chart-rollback', reach: 'disruptive', ...release }),
   DisconnectCluster: row({
     order: DisconnectCluster,
     v: 1,

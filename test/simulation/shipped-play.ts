@@ -1,4 +1,5 @@
 import { permits, phaseOf } from '../../src/actors/cluster.ts'
+import { CertificatePolicy, CLIENT_SIGNER } from '../../src/events/certificates.ts'
 import { Guard } from '../../src/events/guard.ts'
 import { verbNames } from '../../src/events/verbs.ts'
 import { everyShipped } from '../shipped.ts'
@@ -85,6 +86,49 @@ const owners = [
   },
 ] as const
 
+const nodesAsking = (random: Random) =>
+  Array.from({ length: random.below(4) }, () => {
+    const uid = timedId(random)
+    return { type: 'csr-approver.Seen', id: uid, name: `node-csr-${uid}`, uid, node: nodeName(random) }
+  })
+const policy = CertificatePolicy.parse({ nodeNames: ['*'] })
+const certificateRequest = (csr: { readonly name: string; readonly uid: string }, random: Random) => ({
+  ...csr,
+  resourceVersion: '1',
+  createdAt: Number.MAX_SAFE_INTEGER, // younger than any limit
+  signerName: CLIENT_SIGNER,
+  username: random.happens(0.9) ? 'kubelet-bootstrap' : 'eve',
+  groups: [],
+  usages: ['client auth', 'digital signature'],
+  approvedByUs: false,
+  pem: 'cGVt',
+  pkcs10: {
+    subject: [
+      { type: 'O', value: 'system:nodes' },
+      { type: 'CN', value: `system:node:${nodeName(random)}` },
+    ],
+    ...{ dnsNames: [], ipAddresses: [], otherNames: [], extensions: [], key: { type: 'ec', bits: 256 }, signed: true },
+  },
+  ...random.pick([
+    { conditions: [], issued: false },
+    { conditions: [], issued: false },
+    { conditions: ['Approved'], issued: true },
+    { conditions: ['Approved'], issued: false },
+    { conditions: ['Denied'], issued: false },
+    { conditions: ['Approved', 'Failed'], issued: false },
+  ]),
+})
+
+const revisionOf = (revision: number, status: string, updated = Number.MAX_SAFE_INTEGER) => ({
+  revision,
+  updated,
+  status,
+  chart: 'web-1.0.0',
+  description: '',
+})
+const deployed = [revisionOf(1, 'superseded'), revisionOf(2, 'deployed')]
+const release = (random: Random) => ({ namespace: 'web', releaseName: `r${random.below(4)}`, timeoutSeconds: 5 })
+
 type Answer = (input: any, random: Random) => Turn
 const nothing: Answer = () => ({ output: null })
 const answers: Readonly<Record<string, Answer>> = {
@@ -161,6 +205,28 @@ const answers: Readonly<Record<string, Answer>> = {
   createObject: (_, random) => ({ output: random.happens(0.5) ? { uid: 'u1', how: 'created' } : { how: 'exists' } }),
   mergeObject: () => ({ output: { uid: 'u1', how: 'patched' } }),
   deleteObject: () => ({ output: {} }),
+  followRequests: (_, random) => ({ reports: nodesAsking(random) }),
+  readRequest: (csr, random) => ({
+    output: { request: random.happens(0.85) ? certificateRequest(csr, random) : null, policy },
+  }),
+  approve: (_, random) => (random.happens(0.9) ? { output: { approved: true } } : { error: 'Unavailable' }),
+  requestAgain: ({ request }, random) => ({ output: { name: request.name, uid: timedId(random) } }),
+  readHistory: (_, random) => ({
+    output: random.pick([
+      [],
+      ...[deployed, deployed, deployed, deployed],
+      [...deployed, revisionOf(3, 'failed')],
+      [...deployed, revisionOf(3, 'pending-upgrade')],
+      [...deployed, revisionOf(3, 'pending-upgrade', 0)],
+    ]),
+  }),
+  review: (_, random) =>
+    random.happens(0.1)
+      ? { error: random.pick(['Unavailable', 'Refused']) }
+      : { output: { digest: 'd', surprises: random.happens(0.1) ? ['Role/web/r would be created'] : [] } },
+  act: (_, random) =>
+    random.happens(0.3) ? { output: { revision: 3 } } : { error: random.pick(['Failed', 'Unavailable', 'Held']) },
+  restore: (_, random) => (random.happens(0.6) ? { output: null } : { error: random.pick(['TimedOut', 'Refused']) }),
   readNamespace: (_, random) => ({ output: random.happens(0.8) ? { uid: 'u1' } : {} }),
   deleteNamespace: () => ({ output: {} }),
 }
@@ -206,6 +272,11 @@ const orders: readonly [(random: Random) => Order, ...((random: Random) => Order
   (random) => controller('Delete', timedId(random), { object: map }),
   (random) => controller('DisconnectCluster', timedId(random), {}),
 ]
+const chartOrder = (random: Random): Order => {
+  const verb = random.pick(['ChartUpsert', 'ChartUninstall', 'ChartRollback'])
+  const more = { ChartUpsert: { chartSource: { path: 'web' } }, ChartUninstall: {}, ChartRollback: { revision: 1 } }
+  return controller(verb, timedId(random), { ...release(random), ...more[verb as keyof typeof more] })
+}
 
 const order = (random: Random, count: number): Order => {
   const first = [cluster('Connect'), cluster('Promote'), cluster('Promote')][count]
@@ -220,6 +291,7 @@ const order = (random: Random, count: number): Order => {
   if (chosen < 0.7) return { type: 'agent', verb: 'Resync', payload: {} }
   if (chosen < 0.75) return cluster('Hold', { policy: random.pick(['rollback', 'finish']) })
   if (chosen < 0.82) return cluster('Release')
+  if (chosen < 0.92) return chartOrder(random)
   return cluster(random.pick(['Promote', 'Promote', 'Connect', 'Demote', 'EnableSecurity', 'DisableSecurity', 'Explode']))
 }
 

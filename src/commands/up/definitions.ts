@@ -2,6 +2,7 @@ import { type AgentMeans, agentEffects, agentPowers } from '../../actors/agent/e
 import { agent, agentMigrations } from '../../actors/agent.ts'
 import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
+import { type ChartMeans, chartPowers } from '../../actors/controller/charts/effects.ts'
 import { approveCsr } from '../../actors/controller/csr/approve-csr.ts'
 import { csrApprover } from '../../actors/controller/csr/csr-approver.ts'
 import { approveCsrEffects, type CsrMeans, csrApproverEffects, csrPowers } from '../../actors/controller/csr/effects.ts'
@@ -30,6 +31,7 @@ import { orderEvents, verbs } from '../../events/verbs.ts'
 import type { Evictions, KubernetesWrites, NodeRemoval, Planner, Processes, SwitchReads } from '../../ports.ts'
 import type { ActorDef, Definition } from '../../runtime/types.ts'
 import { type ActionMeans, actionDefinitions } from './action-definitions.ts'
+import { chartDefinitions, chartOrders } from './chart-definitions.ts'
 
 export type Ports = ActionMeans & {
   readonly kubernetes: KubernetesWrites
@@ -42,6 +44,7 @@ export type Ports = ActionMeans & {
   readonly brakeSwitch: SwitchReads
   readonly guard: Guard
   readonly certificates: CsrMeans
+  readonly charts: ChartMeans
   /** Why nothing may be changed in the cluster; undefined: it may. */
   readonly readOnly?: string | undefined
 }
@@ -58,6 +61,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   const needed = {
     ...powers,
     ...(ports.certificates?.policy && { 'csr-approver': csrPowers }),
+    ...(ports.charts?.policy && { charts: chartPowers }),
   }
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',
@@ -98,7 +102,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
     version: 4,
     migrate: controllerMigrations,
     machine: controller,
-    events: { ...controllerEvents, ...guardEvents, ...orderEvents },
+    events: { ...controllerEvents, ...guardEvents, ...orderEvents, ...chartOrders(ports.charts) },
     effects: controllerEffects(kubernetes, ports.own, ports.guard),
     children: Object.fromEntries(Object.entries(verbs).map(([verb, { actor }]) => [verb, { type: actor, id: 'ref' as const }])),
     idInPayload: true,
@@ -158,6 +162,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   return [
     csrApproverDef,
+    ...chartDefinitions(ports.charts, oneShot),
     approveCsrDef,
     clusterDef,
     agentDef,

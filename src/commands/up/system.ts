@@ -24,6 +24,7 @@ import { kubernetesEvictions } from '../../adapters/kubernetes/evictions.ts'
 import { nodeWaits } from '../../adapters/kubernetes/node-waits.ts'
 import { kubernetesObjects } from '../../adapters/kubernetes/objects.ts'
 import { ONLY_OBSERVES, observing } from '../../adapters/kubernetes/observing.ts'
+import { rbacReads } from '../../adapters/kubernetes/rbac.ts'
 import { kubernetesReads } from '../../adapters/kubernetes/reflector.ts'
 import { configMapSwitch } from '../../adapters/kubernetes/switch.ts'
 import { throttled } from '../../adapters/kubernetes/throttle.ts'
@@ -32,6 +33,7 @@ import { canonicalAddress, readPkcs10 } from '../../adapters/pkcs10.ts'
 import { metadataServices } from '../../adapters/providers/machine.ts'
 import { metadataEndpoints, ownNode, providerSettings } from '../../adapters/providers/settings.ts'
 import type { CertificatePolicy } from '../../events/certificates.ts'
+import type { ChartPolicy } from '../../events/charts.ts'
 import { type Guard, NO_GUARD } from '../../events/guard.ts'
 import { catalogue, type KindOptions } from '../../events/kinds.ts'
 import type { RemovalSettings } from '../../events/removal.ts'
@@ -46,6 +48,7 @@ import { type Place, type Status, serveAsks, statusOf } from './asks.ts'
 import { certificateActionId } from './certificate-action-id.ts'
 import { definitions } from './definitions.ts'
 import { startFrugal } from './frugal.ts'
+import { helmFor } from './helm-for.ts'
 import { openPast } from './past.ts'
 import { startPlanner } from './planner.ts'
 import { openRemoval } from './removal.ts'
@@ -63,6 +66,8 @@ export type SystemOptions = {
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
   readonly removal: RemovalSettings
+  /** What charts may do; absent: there are none. */
+  readonly charts?: ChartPolicy | undefined
   /** By which requests for kubelets' certificates are approved; absent: none is looked at. */
   readonly approveCsr?: CertificatePolicy | undefined
   /** What of the cluster is read beside the rule. */
@@ -151,6 +156,11 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       policy: options.approveCsr,
       idOf: certificateActionId,
       log,
+    },
+    charts: {
+      helm: helmFor(options.access, options.charts, log),
+      rbac: rbacReads(client),
+      policy: options.charts,
     },
     readOnly,
     own: kubernetesObjects(client),

@@ -1,0 +1,222 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chartEffects } from '../../../src/actors/controller/charts/effects.ts'
+import { findHelm } from '../../../src/adapters/helm/find.ts'
+import { helm } from '../../../src/adapters/helm.ts'
+import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
+import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
+import { rbacReads } from '../../../src/adapters/kubernetes/rbac.ts'
+import { binaryCache } from '../../../src/adapters/nats-server/find.ts'
+import {
+  type ChartOrder,
+  ChartPolicy,
+  ChartRollback,
+  ChartUninstall,
+  ChartUpsert,
+  type ChartVerb,
+} from '../../../src/events/charts.ts'
+import { systemChance } from '../../../src/runtime/chance.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { startHost } from '../../../src/runtime/host.ts'
+import { unrestricted } from '../../../src/runtime/licence.ts'
+import { memoryInbox } from '../../../src/runtime/testing/memory-inbox.ts'
+import { memoryJournal } from '../../../src/runtime/testing/memory-journal.ts'
+import { freeLeases } from '../../../src/runtime/testing/memory-leases.ts'
+import { createTimers } from '../../../src/runtime/timers.ts'
+import { controlPlaneForTest } from '../../control-plane/for-test.ts'
+import { addNodes } from '../../control-plane/objects.ts'
+import type { ControlPlane } from '../../control-plane/start.ts'
+import { until } from '../../kubernetes-client.ts'
+import { shipped } from '../../shipped.ts'
+
+const NAMESPACE = 'shop'
+const CONFIG = `/api/v1/namespaces/${NAMESPACE}/configmaps/web`
+const folder = mkdtempSync(join(tmpdir(), 'qm-charts-'))
+let plane: ControlPlane
+let binary: string
+const nothing = (): void => {}
+
+beforeAll(async () => {
+  const found = await findHelm({ cacheFolder: binaryCache(), onProgress: (line) => process.stderr.write(`  ${line}\n`) })
+  binary = found.path
+  plane = await controlPlaneForTest()
+  await addNodes(plane.api, 1)
+  cpSync('test/adapters/helm/charts', folder, { recursive: true })
+  writeFileSync(join(folder, 'secret.yaml'), 'password: hunter2\n')
+}, 900_000)
+afterAll(async () => {
+  await plane?.stop()
+  rmSync(folder, { recursive: true })
+})
+
+const RELEASE = { namespace: NAMESPACE, releaseName: 'web', timeoutSeconds: 60 }
+const types: Readonly<Record<ChartVerb, string>> = {
+  ChartUpsert: 'chart-upsert',
+  ChartUninstall: 'chart-uninstall',
+  ChartRollback: 'chart-rollback',
+}
+let count = 0
+
+/** Carries out an order as a journaled actor, to its end. @returns the facts that it told, the last one first */
+const carriedOut = async (verb: ChartVerb, order: ChartOrder, more: Partial<ChartPolicy> = {}): Promise<readonly any[]> => {
+  const policy = ChartPolicy.parse({ folder, namespaces: [NAMESPACE], ...more })
+  const client = kubernetesClient(fixedAccess({ server: plane.url, ca: plane.ca, token: plane.token }))
+  const entry = async () => ({ server: plane.url, ca: plane.ca, token: plane.token })
+  const means = { helm: helm({ binary: async () => binary, entry, policy }), rbac: rbacReads(client), policy }
+  const journal = memoryJournal()
+  const type = types[verb]
+  const host = startHost({
+    ground: {
+      process: 'test',
+      journal,
+      inbox: memoryInbox(),
+      clock: systemClock,
+      chance: systemChance,
+      timers: createTimers(systemClock),
+      licence: unrestricted,
+      log: { debug: nothing, info: nothing, warn: nothing, error: console.error },
+    },
+    leases: freeLeases,
+    definitions: [{ ...shipped(type), effects: chartEffects(means, verb) }],
+    root: { address: { type, id: order.id }, input: { order } },
+  })
+  const facts = async (): Promise<readonly any[]> => {
+    const told: any[] = []
+    await journal.readAll(0, ({ record }) => {
+      if ('em' in record) told.push(...record.em.map(({ ev }) => ev))
+      return true
+    })
+    return told.toReversed()
+  }
+  const isOver = ([last]: readonly any[]): boolean => /Action(Done|Failed)$/.test(last?.type ?? '')
+  try {
+    await until(`${verb} has ended`, async () => isOver(await facts()), { longestMs: 170_000 })
+    return await facts()
+  } finally {
+    await host.stop()
+    await client.close()
+  }
+}
+const upsert = (more: object, policy: Partial<ChartPolicy> = {}, id = `a${++count}`) =>
+  carriedOut(
+    'ChartUpsert',
+    ChartUpsert.parse({ id, ...RELEASE, chartSource: { path: 'web' }, createNamespace: true, ...more }),
+    policy,
+  )
+const history = (): readonly any[] => JSON.parse(ask('history', 'web', '--output', 'json'))
+const ask = (...args: readonly string[]): string =>
+  execFileSync(binary, [...args, '--namespace', NAMESPACE, '--kubeconfig', plane.kubeconfig('admin')], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+const config = async () => (await plane.api.get(CONFIG)).body.data
+
+test('charts: a release is installed from a directory, once for each action', async () => {
+  const [done] = await upsert({}, {}, 'first')
+  expect(done).toMatchObject({ type: 'controller.ActionDone', verb: 'ChartUpsert', result: { revision: 1 } })
+  expect(await config()).toEqual({ text: 'hello', password: '' })
+  expect(history()).toMatchObject([{ revision: 1, status: 'deployed', description: '[quartermaster first]' }])
+  await upsert({}, {}, 'first')
+  expect(history()).toHaveLength(1)
+})
+
+test('charts: values of the order come over those of a file, and the file’s are kept to themselves', async () => {
+  await upsert({ valuesOverrides: { text: 'changed' }, valuesFile: 'secret.yaml' })
+  expect(await config()).toEqual({ text: 'changed', password: 'hunter2' })
+  await upsert({ resetThenReuseValues: true })
+  expect(await config()).toEqual({ text: 'changed', password: 'hunter2' })
+  const [failed] = await upsert({ valuesOverrides: { fails: true }, valuesFile: 'secret.yaml' })
+  expect(failed).toMatchObject({ type: 'controller.ActionFailed', step: 'reviewing', error: 'Refused' })
+  expect(failed.reason).toMatch(/the password ••• is too short/)
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('quartermaster-helm-'))).toEqual([])
+})
+
+const rule = (verbs: readonly string[]) => ({ valuesOverrides: { rules: [{ apiGroups: [''], resources: ['pods'], verbs }] } })
+
+test('charts: rights that nobody has allowed are refused by name, and what is there may stay', async () => {
+  const before = history()
+  const [refused] = await upsert(rule(['get']))
+  expect(refused).toMatchObject({
+    error: 'RbacRefused',
+    reason: expect.stringMatching(/^Role\/shop\/web would be created: allow it in "rbac"/),
+  })
+  expect(history()).toEqual(before)
+  const [allowed] = await upsert(rule(['get']), { rbac: ['Role/shop/web'] })
+  expect(allowed.type).toBe('controller.ActionDone')
+  expect((await upsert(rule(['get'])))[0].type).toBe('controller.ActionDone')
+  const [widened] = await upsert(rule(['get', 'delete']))
+  expect(widened.reason).toMatch(/^Role\/shop\/web would also allow get,delete on pods/)
+  const [elsewhere] = await upsert({ namespace: 'kube-system' })
+  expect(elsewhere.reason).toMatch(/allows nothing in namespace kube-system: add it to "namespaces"/)
+})
+
+test('charts: what does not get ready is taken back', async () => {
+  await upsert({ valuesOverrides: { text: 'good' } })
+  const good = history().at(-1).revision
+  const facts = await upsert({ valuesOverrides: { text: 'bad', nodeSelector: { is: 'nowhere' } }, timeoutSeconds: 5 })
+  expect(facts[0]).toMatchObject({ type: 'controller.ActionFailed', step: 'acting', error: 'Failed' })
+  expect(facts[1]).toMatchObject({ type: 'controller.ActionCompensated', restored: `revision ${good}` })
+  expect(await config()).toMatchObject({ text: 'good' })
+  expect(history()).toHaveLength(3)
+})
+
+test('charts: what a killed Helm has left pending is put right, and then the chart is upgraded', async () => {
+  const args = ['upgrade', 'web', join(folder, 'web'), '--namespace', NAMESPACE, '--wait', '--set', 'nodeSelector.is=nowhere']
+  const killed = spawn(binary, [...args, '--kubeconfig', plane.kubeconfig('admin')], { stdio: 'ignore' })
+  await until('it is pending', async () => history().at(-1).status === 'pending-upgrade')
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  const facts = await upsert({ valuesOverrides: { text: 'after' }, timeoutSeconds: 20 })
+  expect(facts[0]).toMatchObject({ type: 'controller.ActionDone' })
+  expect(facts).toContainEqual(expect.objectContaining({ type: 'controller.StepDone', step: 'repairing' }))
+  expect(await config()).toMatchObject({ text: 'after' })
+})
+
+test('charts: rolled back to the revision that is asked for', async () => {
+  const before = history().findLast(({ status }: any) => status === 'superseded').revision
+  const order = ChartRollback.parse({ id: 'back', ...RELEASE, revision: before })
+  const [done] = await carriedOut('ChartRollback', order)
+  expect(done).toMatchObject({ type: 'controller.ActionDone', verb: 'ChartRollback' })
+  expect(history().at(-1)).toMatchObject({ status: 'deployed', description: '[quartermaster back]' })
+  expect(await config()).not.toMatchObject({ text: 'after' })
+  const [none] = await carriedOut('ChartRollback', ChartRollback.parse({ id: 'none', ...RELEASE, version: '9.9.9' }))
+  expect(none.reason).toMatch(/there is no deployed revision of chart version 9.9.9; Helm keeps \d+, \d+, \d+/)
+})
+
+test('charts: uninstalled, and gone the second time', async () => {
+  const order = (id: string) => ChartUninstall.parse({ id, ...RELEASE })
+  expect((await carriedOut('ChartUninstall', order('out')))[0]).toMatchObject({
+    type: 'controller.ActionDone',
+    alreadyGone: false,
+  })
+  expect((await plane.api.get(CONFIG)).status).toBe(404)
+  expect((await carriedOut('ChartUninstall', order('out2')))[0]).toMatchObject({ alreadyGone: true })
+})
+
+test('charts: from a repository that the policy knows, and from an archive', async () => {
+  const files = join(folder, 'files')
+  ask('package', join(folder, 'web'), '--destination', files)
+  ask('repo', 'index', files)
+  const server = createServer((request, response) => {
+    const file = join(files, request.url ?? '')
+    return existsSync(file) ? response.end(readFileSync(file)) : response.writeHead(404).end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const repoUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const chartSource = { repoUrl, name: 'web', version: '1.0.0' }
+  const [refused] = await upsert({ chartSource })
+  expect(refused.reason).toMatch(/does not know the repository http:.*: add it to "repositories"/)
+  const [done] = await upsert({ chartSource }, { repositories: [repoUrl] })
+  expect(done).toMatchObject({ type: 'controller.ActionDone', result: { revision: 1 } })
+  const [missing] = await upsert({ chartSource: { ...chartSource, version: '2.0.0' } }, { repositories: [repoUrl] })
+  expect(missing).toMatchObject({ type: 'controller.ActionFailed', error: 'Refused' })
+  server.close()
+  const [archive] = await upsert({ chartSource: { path: 'files/web-1.0.0.tgz' } })
+  expect(archive).toMatchObject({ type: 'controller.ActionDone', result: { revision: 2 } })
+})
