@@ -69,11 +69,11 @@ const evictions = async ({ api }: ControlPlane): Promise<ReadonlyMap<string, num
 
 /** A hundred nodes drained at once over a real control plane, judged by a watcher of its own. */
 export const run = async (): Promise<readonly Figure[]> => {
-  await findNatsServer({ onProgress: progress })
+  const { path: nats } = await findNatsServer({ onProgress: progress })
   await using plane = await startControlPlane({ binaries: await findBinaries({ onProgress: progress }) })
   const nodes = await filled(plane)
   progress(`bench: ${NODES} nodes with ${NODES * PODS_PER_NODE} pods are there`)
-  await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca })
+  await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca, nats })
   const judge = await watchBudgets(plane.api)
   const { seconds, blocked, failed } = await drained(us, nodes)
   await judge.stop()

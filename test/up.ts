@@ -43,8 +43,11 @@ export const withHome = async <T>(work: (home: string) => Promise<T>): Promise<T
 }
 
 /** `quartermaster up` as a process of its own, ready to be asked and to be killed. */
-export const startUp = async (home: string, ...args: readonly string[]): Promise<Up> => {
-  const env = { QUARTERMASTER_HOME: home, NATS_SERVER_BIN: natsBinary(), NATS_URL: undefined }
+export const startUp = (home: string, ...args: readonly string[]): Promise<Up> => startUpOn(natsBinary(), home, ...args)
+
+/** The same outside of a test. @param nats the program nats-server */
+export const startUpOn = async (nats: string, home: string, ...args: readonly string[]): Promise<Up> => {
+  const env = { QUARTERMASTER_HOME: home, NATS_SERVER_BIN: nats, NATS_URL: undefined }
   const { child, output, end: endProcess } = startProcess(['up', ...args], env)
   const connection = await connectionOf(home, child, output)
   const nc = await connect({

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Agent, request } from 'undici'
 import { subjects } from '../../src/events/subjects.ts'
 import { until } from '../kubernetes-client.ts'
-import { startUp, type Told, type Up } from '../up.ts'
+import { natsBinary } from '../nats.ts'
+import { startUpOn, type Told, type Up } from '../up.ts'
+import type { ControlPlane } from './start.ts'
 
 /** An id with its time, as RFC 9562 §5.7 has it. */
 export const actionId = (): string => {
@@ -32,10 +38,23 @@ export type Acting = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-type Options = { readonly server: string; readonly token: string; readonly ca?: string; readonly removal?: object }
+type Options = {
+  readonly server: string
+  readonly token: string
+  readonly ca?: string
+  readonly removal?: object
+  /** The program nats-server; in a test it is known. */
+  readonly nats?: string
+}
 
 /** @param options where the API is, as whom it is asked, and how machines are removed */
-export const acting = async ({ server, token, ca, removal = { deleteNodeObjects: true } }: Options): Promise<Acting> => {
+export const acting = async ({
+  server,
+  token,
+  ca,
+  removal = { deleteNodeObjects: true },
+  nats = natsBinary(),
+}: Options): Promise<Acting> => {
   const home = mkdtempSync(join(tmpdir(), 'qm-acting-'))
   const [kubeconfig, settings, guard] = ['test-kubeconfig', 'removal.json', 'guard.json'].map((name) => join(home, name)) as [
     string,
@@ -56,7 +75,7 @@ export const acting = async ({ server, token, ca, removal = { deleteNodeObjects:
   writeFileSync(guard, JSON.stringify({ force: true }))
   const args = ['--kubeconfig', kubeconfig, '--allow-writes', '--removal', settings, '--guard', guard]
   const told: Told[] = []
-  const start = async (): Promise<Up> => startUp(home, ...args)
+  const start = async (): Promise<Up> => startUpOn(nats, home, ...args)
   let up = await start()
   const call = async (type: string, verb: string, payload: object): Promise<any> =>
     (await up.nc.request(subjects(up.connection.cluster).call(type, verb), JSON.stringify(payload), { timeout: 60_000 })).json()
@@ -90,6 +109,59 @@ export const acting = async ({ server, token, ca, removal = { deleteNodeObjects:
     [Symbol.asyncDispose]: async () => {
       await up.stop()
       rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    },
+  }
+}
+
+type Gate = {
+  readonly url: string
+  /** What of the requests is answered with 429 instead of being passed on, and how many were. */
+  storm(fits: ((method: string, path: string) => boolean) | undefined): void
+  refused(): number
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** An HTTP server before a control plane, that can have too much to do. Who comes through it is the administrator. */
+export const gateTo = async (plane: ControlPlane): Promise<Gate> => {
+  const dispatcher = new Agent({ connect: { ca: plane.ca }, headersTimeout: 0, bodyTimeout: 0 })
+  let fits: ((method: string, path: string) => boolean) | undefined
+  let refused = 0
+  const pass = async (asked: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = asked.headers
+    const life = new AbortController()
+    response.once('close', () => life.abort())
+    const answer = await request(plane.url + asked.url, {
+      dispatcher,
+      method: asked.method as 'GET',
+      // Nobody says over plain HTTP who he is.
+      headers: { ...(headers as Record<string, string>), authorization: `Bearer ${plane.token}` },
+      body: asked.method === 'GET' ? null : asked,
+      signal: life.signal,
+    })
+    response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
+    response.flushHeaders()
+    await pipeline(answer.body, response)
+  }
+  const server = createServer((asked, response) => {
+    if (fits?.(asked.method ?? '', asked.url ?? '')) {
+      refused++
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '1' })
+      response.end(JSON.stringify({ kind: 'Status', code: 429, message: 'too many requests, please try again later' }))
+      return
+    }
+    pass(asked, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    storm: (wanted) => {
+      fits = wanted
+    },
+    refused: () => refused,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+      await dispatcher.destroy()
     },
   }
 }

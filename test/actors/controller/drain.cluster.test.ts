@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CORDONED_BY, FOUND } from '../../../src/events/controller.ts'
-import { type Acting, acting, actionId } from '../../control-plane/acting.ts'
+import { type Acting, acting, actionId, gateTo } from '../../control-plane/acting.ts'
 import { watchBudgets } from '../../control-plane/budget-watch.ts'
 import { controlPlaneForTest } from '../../control-plane/for-test.ts'
 import { addNodes, addPods, podsRunning, smallPod } from '../../control-plane/objects.ts'
@@ -177,6 +177,24 @@ test('drains: many nodes at the same time under budgets: none is ever exceeded, 
   for (const node of nodes) expect(await isEmptied(node)).toBe(true)
   for (const app of apps) expect(judge.fewest().get(app)).toBeGreaterThanOrEqual(REPLICAS - 2)
   expect(judge.deleted()).toBeGreaterThanOrEqual(APPS * REPLICAS)
+})
+
+test('drain: an API that has too much to do is asked less, and answers in the end', LONG, async () => {
+  await using gate = await gateTo(plane)
+  await using them = await acting({ server: gate.url, token: plane.token })
+  const [node = ''] = await pool('storm', 1)
+  await addPods(plane.api, 10, [node], { prefix: 'storm' })
+  const order = drain(node)
+  gate.storm((method, path) => method === 'POST' && path.endsWith('/eviction'))
+  await them.order('DrainNode', order)
+  await them.until('the node is cordoned', order.id, 'controller.NodeCordoned')
+  await until('it was told to wait', async () => gate.refused() >= 10)
+  await new Promise((resolve) => setTimeout(resolve, 10_000))
+  // Ten pods, each tried three times with back-off and then every two seconds: without a measure it would be more.
+  expect(gate.refused()).toBeLessThan(150)
+  gate.storm(undefined)
+  expect((await them.ended(order.id)).fact).toBe('controller.ActionDone')
+  expect(outcomes(them, order.id)).toHaveLength(10)
 })
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1'
