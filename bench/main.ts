@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   redaction: () => import('./redaction.ts'),
   model: () => import('./model.ts'),
   fit: () => import('./fit.ts'),
+  planner: () => import('./planner.ts'),
   plans: () => import('./plans.ts'),
   scores: () => import('./scores.ts'),
   real: () => import('./real.ts'),

@@ -366,6 +366,28 @@ export type Planner = {
   verify(request: { readonly plan: string; readonly nodes: readonly string[] }, signal?: AbortSignal): Promise<Verified>
 }
 
+/** The least cost·x with rowLower ≤ A·x ≤ rowUpper and lower ≤ x ≤ upper; A column by column (starts, indices, values). */
+export type LinearProgram = {
+  readonly cost: Float64Array
+  readonly lower: Float64Array
+  readonly upper: Float64Array
+  readonly rowLower: Float64Array
+  readonly rowUpper: Float64Array
+  readonly starts: Int32Array
+  readonly indices: Int32Array
+  readonly values: Float64Array
+}
+export type LinearRun = {
+  /** What one unit more of each row's limit costs at the optimum, or undefined: not there yet after so long, or not at all. */
+  duals(patienceMs: number): Float64Array | undefined
+  /** Nobody waits for it any more. */
+  stop(): void
+}
+/** Solves beside the thread that asks. */
+export type LinearSolver = {
+  begin(program: LinearProgram): LinearRun
+}
+
 /** The processes of this system: what each hosts, and how far it has seen the governing actor's journal. */
 export type Processes = {
   /** Waits until every process has seen commit `n` and has nothing disruptive under way, or until time has made sure. */

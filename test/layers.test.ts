@@ -8,7 +8,7 @@ const mayImport: Readonly<Record<string, RegExp>> = {
   ports: /^events$/,
   runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert))$/,
   actors: /^(xstate|zod|node:crypto|events|ports|runtime\/(intent|types))$/,
-  adapters: /^(events|ports|runtime|zod|nats|undici|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
+  adapters: /^(events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,
   commands: /./,
   main: /./,

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import { planGreedy } from '../actors/evictor/plan.ts'
+import { planCluster } from '../actors/evictor/plan.ts'
+import { highsSolver } from '../adapters/highs/solver.ts'
 import { type Plan, Policy, Prices } from '../events/plan.ts'
 import { weakenedWithout } from './dump/kinds.ts'
 import { UserError } from './session.ts'
@@ -56,7 +57,12 @@ export const runPlan = (options: Options, { out, err, now }: PlanWorld): number 
   for (const kind of unread) err.write(`made without ${printable(kind)}: ${weakenedWithout(kind)}\n`)
   if (now() - began > PATIENCE_MS) err.write(`read ${model.nodes.size} nodes and ${model.pods.size} pods; planning …\n`)
   const start = now()
-  const result = planGreedy(model, policy, prices, { now: start, elapsed: () => now() - start, deadlineMs })
+  const result = planCluster(model, policy, prices, {
+    now: start,
+    elapsed: () => now() - start,
+    deadlineMs,
+    solver: highsSolver,
+  })
   out.write(options.format === 'json' ? `${JSON.stringify(result)}\n` : planText(result, out.isTTY === true))
   return result.drains.length > 0 ? 1 : 0
 }
@@ -103,7 +109,7 @@ const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colou
   return [
     `${style('bold', 'Now')}      ${before.nodes} nodes, ${money(before.hourlyCost)}`,
     `${style('bold', 'Planned')}  ${after.nodes} nodes, ${money(after.hourlyCost)}, ${style('green', `${money(saved)} less (${share} %)`)}, ${evictions} evictions`,
-    `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no choice of these nodes costs less`,
+    `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no plan costs less`,
     ...(drains.length > 0 ? ['', style('bold', `  ${'Node'.padEnd(width)}  Wave  Pods`), ...rows, ...more(drains.length)] : []),
     ...(why.length > 0 ? ['', style('bold', 'Kept, and why (an example of each)'), ...why] : []),
     '',

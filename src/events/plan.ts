@@ -124,7 +124,7 @@ export const Plan = z.object({
   solveMillis: z.number(),
   before: Cost,
   after: Cost,
-  /** No cluster that runs the same pods on some of the same nodes costs less. */
+  /** No plan for this cluster under this policy costs less. */
   bound: z.object({ hourlyCost: z.number(), proven: z.boolean() }),
   evictions: z.int(),
   risk: z.object({ stranded: z.int() }),

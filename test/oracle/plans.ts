@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { planGreedy } from '../../src/actors/evictor/plan.ts'
+import { planCluster } from '../../src/actors/evictor/plan.ts'
 import { readSnapshot } from '../../src/commands/snapshot.ts'
 import { type Plan, Policy, Prices } from '../../src/events/plan.ts'
 import { randomCluster } from './clusters/cluster.ts'
@@ -21,7 +21,7 @@ export type PlannedCluster = {
 const NOW = Date.UTC(2026, 0, 1)
 const POLICY = Policy.parse({ aggressive: true })
 
-const planOf = (snapshot: string): Plan => planGreedy(readSnapshot(snapshot).model, POLICY, Prices.parse({}), { now: NOW })
+const planOf = (snapshot: string): Plan => planCluster(readSnapshot(snapshot).model, POLICY, Prices.parse({}), { now: NOW })
 
 /** Plans random clusters and has kube-scheduler's own code carry the plans out. */
 export const planAll = async (oracle: Oracle, seeds: readonly number[]): Promise<readonly PlannedCluster[]> => {

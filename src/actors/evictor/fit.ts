@@ -101,7 +101,7 @@ const memos = new WeakMap<Model, Map<string, Memo>>()
 const keys = new WeakMap<Shape, string>()
 const MOST_MEMOS = 4_096
 
-const standingKey = (shape: Shape): string => {
+export const standingKey = (shape: Shape): string => {
   const { nodeSelector, affinity, tolerations, volumes = [] } = shape.spec
   const claimed = volumes.filter(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral)
   const key =
@@ -122,7 +122,8 @@ const memoOf = (model: Model, shape: Shape): Memo => {
   byKey.set(key, made)
   return made
 }
-const standing = (model: Model, shape: Shape): ((node: NodeEntry) => boolean) => {
+/** Whether a node suits pods of the shape whatever runs there: by its taints, labels and volumes. */
+export const standing = (model: Model, shape: Shape): ((node: NodeEntry) => boolean) => {
   const { verdicts } = memoOf(model, shape)
   let check: Check | undefined
   return (node) => {

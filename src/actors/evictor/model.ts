@@ -77,6 +77,8 @@ export type Model = Books &
     readonly drain: (node: NodeEntry) => void
     /** The nodes that are being emptied on trial. */
     readonly draining: ReadonlySet<NodeEntry>
+    /** Counts the changes of that set. */
+    readonly drainingVersion: () => number
     /** Forks: what is moved and drained from here on can be undone. No object may change until then. */
     readonly mark: () => number
     readonly rollback: (mark: number) => void
@@ -120,6 +122,7 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
   let version = 0
   let booksAt = 0
   let repellingAt = 0
+  let drainingAt = 0
 
   const topology = (key: string): Topology => {
     const known = topologies.get(key)
@@ -273,8 +276,10 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
       log.push([undefined, node])
       node.draining = true
       draining.add(node)
+      drainingAt += 1
     },
     draining,
+    drainingVersion: () => drainingAt,
     mark: () => log.length,
     rollback(mark) {
       while (log.length > mark) {
@@ -283,6 +288,7 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
         else if (node) {
           node.draining = false
           draining.delete(node)
+          drainingAt += 1
         }
       }
     },

@@ -1,10 +1,16 @@
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
+import type { LinearSolver } from '../../ports.ts'
 import { volumeBound } from './bound.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
-import { type Draft, explain, greedy, orders, type Task } from './greedy.ts'
+import { type Draft, explain, type Task } from './emptying.ts'
+import { outlineOf } from './keep-set/outline.ts'
+import { relax } from './keep-set/relaxed.ts'
 import type { Model, NodeEntry } from './model.ts'
 import { seatPending, toMove } from './placing.ts'
+import { greedyPlanners } from './planners/greedy.ts'
+import { keepSet } from './planners/keep-set.ts'
+import type { Planner, Problem } from './planners/planner.ts'
 import { priceOf } from './prices.ts'
 import { replay } from './replay.ts'
 import { type Steady, steady } from './scheduling/steady.ts'
@@ -18,7 +24,12 @@ export type PlanOptions = {
   /** Milliseconds since planning began; without it there is no deadline. */
   readonly elapsed?: () => number
   readonly deadlineMs?: number
+  /** Solves the relaxation; without it the bound is that of volumes, and places are worth what they cost at least. */
+  readonly solver?: LinearSolver
+  /** Told of each plan that has stood the replay and is better than those before. */
+  readonly onFound?: (found: Found) => void
 }
+type Found = { readonly planner: string; readonly drains: number; readonly evictions: number; readonly saved: number }
 
 const cents = (dollars: number): number => Math.round(dollars * 1e6) / 1e6
 const neverLate = (): number => 0
@@ -73,15 +84,27 @@ const executable = (task: Task, planner: string, draft: Draft): Candidate | unde
 const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
   !b || a.draft.saved > b.draft.saved + 1e-9 || (a.draft.saved > b.draft.saved - 1e-9 && a.draft.evictions < b.draft.evictions)
 
-/** Every order of draining, each plan replayed move by move; first the one that saves most, with the fewest evictions. */
-const candidates = (task: Task): readonly Candidate[] => {
+/** In this order, until the time is up. */
+const planners: readonly Planner[] = [keepSet, ...greedyPlanners]
+
+/** Each draft of each planner, replayed move by move; first the one that saves most, with the fewest evictions. */
+const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly Candidate[] => {
   const found: Candidate[] = []
-  for (const [name, order] of Object.entries(orders)) {
-    if (found.length > 0 && task.isLate()) break
-    const candidate = executable(task, name, greedy(task, order, 'go-on')) ?? executable(task, name, greedy(task, order, 'stay'))
-    if (candidate) found.push(candidate)
+  let best: Candidate | undefined
+  for (const planner of planners) {
+    if (best && problem.isLate()) break
+    const drafts = planner.drafts(problem)
+    for (let { value: draft } = drafts.next(); draft; ) {
+      const candidate = executable(problem, planner.name, draft)
+      if (candidate) found.push(candidate)
+      if (candidate && isBetter(candidate, best)) {
+        best = candidate
+        onFound?.({ planner: planner.name, drains: draft.drained.length, evictions: draft.evictions, saved: draft.saved })
+      }
+      draft = drafts.next(candidate !== undefined).value
+    }
   }
-  return found.sort((a, b) => (isBetter(a, b) ? -1 : isBetter(b, a) ? 1 : 0))
+  return found.sort((x, y) => (isBetter(x, y) ? -1 : isBetter(y, x) ? 1 : 0))
 }
 const nothing: Candidate = {
   planner: 'none',
@@ -115,40 +138,17 @@ const drainOf = ({ node, wave, moves }: Staged): Drain => ({
   moves: moves.map(({ pod: { namespace, name, uid }, to }) => ({ namespace, name, uid, to: to.name })),
 })
 
-/** Plans are looked for in this part of the time and rehearsed until that; the rest is for reasons. */
-const SEARCH_SHARE = 0.5
-const REHEARSAL_SHARE = 0.8
-
-/**
- * Which nodes can be emptied, where their pods go, and why the others stay. The same input gives the same plan, whatever
- * the order in which the model learned it. The model is left as it was.
- */
-export const planGreedy = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Plan => {
-  const { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY } = options
-  const mark = model.mark()
-  const hourly = hourlyCosts(model, prices)
-  const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const judge = disruption(model, policy, options.now)
-  const bound = volumeBound(model, judge, hourly)
-  const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
-  const task: Task = {
-    model,
-    policy,
-    disruption: judge,
-    nodes,
-    hourly,
-    fixed,
-    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE,
-    isOver: () => elapsed() > deadlineMs * 1.25,
-  }
-  const rehearsing = { ...task, isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE, isOver: () => elapsed() > deadlineMs }
-  const { planner, draft, drains, spared, stranded } = safest(rehearsing, candidates(task))
-  const kept = explain({ ...task, fixed: new Map([...fixed, ...spared]) }, draft)
-  model.rollback(mark)
+const planOf = (
+  { nodes, hourly }: Task,
+  { planner, draft, drains, stranded }: Safe,
+  kept: ReadonlyMap<NodeEntry, readonly Reason[]>,
+  bound: number,
+  solveMillis: number,
+): Plan => {
   const cost = (list: readonly NodeEntry[]): number => cents(sum(list.map((node) => hourly.get(node) ?? 0)))
   return {
     planner,
-    solveMillis: Math.round(elapsed()),
+    solveMillis,
     before: { nodes: nodes.length, hourlyCost: cost(nodes) },
     after: { nodes: nodes.length - drains.length, hourlyCost: cost(nodes.filter((node) => kept.has(node))) },
     bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true },
@@ -158,4 +158,51 @@ export const planGreedy = (model: Model, policy: Policy, prices: Prices, options
     drains: drains.map(drainOf),
     kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),
   }
+}
+
+/** Plans are looked for in this part of the time and rehearsed until that; the rest is for reasons. */
+const SEARCH_SHARE = 0.5
+const REHEARSAL_SHARE = 0.8
+/** The longest that a bound is waited for where there is no deadline. */
+const PATIENCE_MS = 60_000
+
+/** The model with the pods that wait seated, and all that the planners ask. */
+const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Task => {
+  const { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY } = options
+  const hourly = hourlyCosts(model, prices)
+  const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const judge = disruption(model, policy, options.now)
+  const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
+  return {
+    model,
+    policy,
+    disruption: judge,
+    nodes,
+    hourly,
+    fixed,
+    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE,
+    isOver: () => elapsed() > deadlineMs * 1.25,
+  }
+}
+
+/**
+ * Which nodes can be emptied, where their pods go, and why the others stay. The same input gives the same plan, whatever
+ * the order in which the model learned it, unless the deadline cuts the search short. The model is left as it was.
+ */
+export const planCluster = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Plan => {
+  const { elapsed = neverLate, deadlineMs = PATIENCE_MS, solver } = options
+  const mark = model.mark()
+  const volume = volumeBound(model, disruption(model, policy, options.now), hourlyCosts(model, prices))
+  const task = taskFor(model, policy, prices, options)
+  const outline = outlineOf(task)
+  const relaxed = solver && relax(solver, outline)
+  const left = (): number => Math.max(0, deadlineMs - elapsed())
+  const problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4) }
+  const rehearsing = { ...task, isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE, isOver: () => elapsed() > deadlineMs }
+  const found = safest(rehearsing, candidates(problem, options.onFound))
+  const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
+  model.rollback(mark)
+  const bound = Math.max(volume, relaxed?.bound(left()) ?? 0)
+  relaxed?.stop()
+  return planOf(task, found, kept, bound, Math.round(elapsed()))
 }

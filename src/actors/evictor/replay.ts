@@ -1,5 +1,5 @@
 import type { Reason } from '../../events/plan.ts'
-import type { Drained } from './greedy.ts'
+import type { Drained } from './emptying.ts'
 import type { Model } from './model.ts'
 import { refusedBy } from './placing.ts'
 

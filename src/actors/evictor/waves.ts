@@ -1,6 +1,6 @@
 import type { Policy } from '../../events/plan.ts'
 import type { Disruption } from './disruption.ts'
-import type { Drained } from './greedy.ts'
+import type { Drained } from './emptying.ts'
 
 export type Staged = Drained & { readonly wave: number }
 

@@ -4,9 +4,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { connect, type KV } from 'nats'
 import { createModel } from '../../actors/evictor/model.ts'
-import { clusterCost, planGreedy } from '../../actors/evictor/plan.ts'
+import { clusterCost, planCluster } from '../../actors/evictor/plan.ts'
 import { priceOf } from '../../actors/evictor/prices.ts'
 import { verifyDrains } from '../../actors/evictor/verify.ts'
+import { highsSolver } from '../../adapters/highs/solver.ts'
 import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
 import { CORDONED_BY } from '../../events/controller.ts'
 import type { Candidate, Leftover, Planned, PlanSummary } from '../../events/evictor.ts'
@@ -23,6 +24,8 @@ const PLANS_MS = 7 * 24 * 3_600_000
 /** Nothing disruptive is decided on a picture older than this. */
 const FRESH_MS = 15_000
 const DEADLINE_MS = 5_000
+/** What nothing new is known of is planned anew after so long: with more time than before, or other ages, it may get better. */
+const REPLAN_MS = 60_000
 /** How long a request waits for the model to be complete and fresh. */
 const PATIENCE_MS = 30_000
 
@@ -36,6 +39,8 @@ const leftOut = new Map<string, string>()
 const keyOf = (kind: string, namespace: string | undefined, name: string): string =>
   `${kind}/${namespace === undefined ? '' : `${namespace}/`}${name}`
 const metas = new Map<string, KindMeta>()
+/** Counts what the model has learned. */
+let learned = 0
 let isRead = false
 let newest: { readonly id: string; readonly hash: string; readonly madeAt: string; readonly plan: Plan } | undefined
 
@@ -54,6 +59,7 @@ void readObjects(
   modelledKinds,
   {
     onObject: (kind, object) => {
+      learned += 1
       const name = keyOf(kind.name, object.metadata.namespace, object.metadata.name)
       try {
         model.apply(object)
@@ -65,6 +71,7 @@ void readObjects(
       }
     },
     onDeleted: (kind, namespace, name) => {
+      learned += 1
       leftOut.delete(keyOf(kind.name, namespace, name))
       model.remove(kind.kind, namespace, name)
     },
@@ -168,16 +175,31 @@ const costOf = (name: string): number => {
   return node ? priceOf(node, prices).hourly : 0
 }
 
+let last: { readonly ground: string; readonly at: number; readonly plan: Plan } | undefined
+const isCheaper = (a: Plan, b: Plan): boolean =>
+  a.after.hourlyCost < b.after.hourlyCost || (a.after.hourlyCost === b.after.hourlyCost && a.evictions < b.evictions)
+/** A plan of what is known. Where nothing has been learned since the last, that one stands until there is a better one. */
+const planned = (avoid: readonly string[]): Plan => {
+  const ground = JSON.stringify([learned, avoid.toSorted()])
+  const startedAt = performance.now()
+  const elapsed = (): number => performance.now() - startedAt
+  const stands = last?.ground === ground ? last : undefined
+  if (stands && startedAt - stands.at < REPLAN_MS) return stands.plan
+  const plan = planCluster(model, policy, prices, {
+    now: Date.now(),
+    avoid,
+    elapsed,
+    deadlineMs: DEADLINE_MS,
+    solver: highsSolver,
+  })
+  last = { ground, at: startedAt, plan: stands && !isCheaper(plan, stands.plan) ? stands.plan : plan }
+  return last.plan
+}
+
 const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
   plan: async ({ avoid }: { avoid: readonly string[] }): Promise<Planned> => {
     await readiness()
-    const startedAt = performance.now()
-    const plan = planGreedy(model, policy, prices, {
-      now: Date.now(),
-      avoid,
-      elapsed: () => performance.now() - startedAt,
-      deadlineMs: DEADLINE_MS,
-    })
+    const plan = planned(avoid)
     const record = await kept(plan)
     return { summary: summaryOf(record), wave: [...firstWave(plan)], leftover: [...leftovers(plan)] }
   },

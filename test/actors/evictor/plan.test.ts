@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { planGreedy } from '../../../src/actors/evictor/plan.ts'
+import { planCluster } from '../../../src/actors/evictor/plan.ts'
 import { verifyDrains } from '../../../src/actors/evictor/verify.ts'
+import { highsSolver } from '../../../src/adapters/highs/solver.ts'
 import type { PlannedObject, Pod } from '../../../src/events/kubernetes.ts'
 import { Plan, Policy, Prices } from '../../../src/events/plan.ts'
 import { budget, clusters, contents, modelOf, NOW, node, pod, web } from './cluster.ts'
@@ -9,7 +10,7 @@ import { openbObjects } from './openb.ts'
 
 const prices = Prices.parse({})
 const planFor = (objects: readonly PlannedObject[], policy: object = {}) =>
-  planGreedy(modelOf(...objects), Policy.parse(policy), prices, { now: NOW })
+  planCluster(modelOf(...objects), Policy.parse(policy), prices, { now: NOW })
 const reasonsOf = (plan: Plan, name: string) => plan.kept.find((kept) => kept.node === name)?.reasons.map(({ code }) => code)
 const nodesOf = (objects: readonly PlannedObject[]) => objects.filter((each) => each.kind === 'Node')
 const podsOf = (objects: readonly PlannedObject[]) => objects.filter((each) => each.kind === 'Pod')
@@ -72,7 +73,7 @@ test('plan: leaves the model as it was, and is the same for the same cluster in 
     fc.property(shuffled, ([objects, other]) => {
       const model = modelOf(...objects)
       const before = contents(model)
-      const plan = planGreedy(model, Policy.parse({}), prices, { now: NOW })
+      const plan = planCluster(model, Policy.parse({}), prices, { now: NOW })
       expect(contents(model)).toEqual(before)
       expect(planFor(other)).toEqual(plan)
     }),
@@ -107,6 +108,57 @@ test('bound: is never above the cheapest choice of nodes, nor above the plan', (
     }),
     { numRuns: 200 },
   )
+})
+
+test('bound: of the relaxation, solved, is as little above any choice, and never below that of the volumes', () => {
+  fc.assert(
+    fc.property(clusters({ nodes: 5, pods: 7, ruled: false }), (objects) => {
+      const solved = planCluster(modelOf(...objects), Policy.parse({}), prices, { now: NOW, solver: highsSolver })
+      const { bound, after } = solved
+      expect(bound.hourlyCost).toBeLessThanOrEqual(after.hourlyCost + 1e-6)
+      expect(bound.hourlyCost).toBeGreaterThanOrEqual(planFor(objects).bound.hourlyCost)
+      if (solved.kept.every(({ reasons }) => reasons.every(({ pod: stuck }) => stuck === undefined)))
+        expect(bound.hourlyCost).toBeLessThanOrEqual(optimum(objects) + 1e-6)
+    }),
+    { numRuns: 12 },
+  )
+})
+
+test('plan: the same with a solver as often as it is asked, and no pod is moved twice', () => {
+  const cluster = openbObjects(80, 700)
+  const plans = [1, 2].map(() => planCluster(modelOf(...cluster), Policy.parse({}), prices, { now: NOW, solver: highsSolver }))
+  expect({ ...plans[0], solveMillis: 0 }).toEqual({ ...plans[1], solveMillis: 0 })
+  const moved = plans[0]?.drains.flatMap(({ moves }) => moves.map(({ uid }) => uid)) ?? []
+  expect(moved.length).toBeGreaterThan(10)
+  expect(new Set(moved).size).toBe(moved.length)
+})
+
+// The clusters that cluster-autoscaler measures itself by: pkg/core/bench and its scaledown/efficiency.
+test('plan: of equal nodes with 40 pods of a hundredth each, three of five are freed', () => {
+  const objects = [
+    web(8_000),
+    ...Array.from({ length: 200 }, (_, n) => node(`n${n}`, { allocatable: { cpu: '10', memory: '40Gi', pods: '110' } })),
+    ...Array.from({ length: 8_000 }, (_, n) => pod(`p${n}`, `n${n % 200}`, { requests: { cpu: '100m', memory: '256Mi' } })),
+  ]
+  const { drains, after, bound } = planFor(objects)
+  expect(drains).toHaveLength(120)
+  expect(after.hourlyCost).toBeCloseTo(bound.hourlyCost)
+})
+
+test('plan: six nodes of three sizes are left as those that six pods fill exactly', () => {
+  const sizes = [1, 1, 4, 4, 4, 9]
+  const objects = [
+    web(6),
+    ...sizes.map((cpu, n) =>
+      node(`n${n}`, {
+        metadata: { annotations: { 'quartermaster.dev/hourly-price': String(cpu) } },
+        allocatable: { cpu: String(cpu), memory: '32Gi' },
+      }),
+    ),
+    ...sizes.map((_, n) => pod(`p${n}`, `n${n}`)),
+  ]
+  const { after } = planFor(objects)
+  expect(after).toEqual({ nodes: 3, hourlyCost: 6 })
 })
 
 const pair = [node('a'), node('b'), web(), pod('p', 'a'), pod('q', 'b'), pod('r', 'b')]
@@ -210,7 +262,7 @@ test('plan: the room of pods that wait is left to them', () => {
 test('prices: annotation, file and formula, in that order; spot is cheaper', () => {
   const bare = (labels = {}) => node('a', { metadata: { annotations: {}, labels } })
   const at = (each: PlannedObject, file: object) =>
-    planGreedy(modelOf(each), Policy.parse({}), Prices.parse(file), { now: NOW }).before.hourlyCost
+    planCluster(modelOf(each), Policy.parse({}), Prices.parse(file), { now: NOW }).before.hourlyCost
   const typed = { 'node.kubernetes.io/instance-type': 'm' }
   expect(at(node('a'), { nodes: { a: 9 } })).toBe(0.5)
   expect(at(bare(typed), { nodes: { a: 9 }, instanceTypes: { m: 2 } })).toBe(9)

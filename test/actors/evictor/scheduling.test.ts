@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Model } from '../../../src/actors/evictor/model.ts'
-import { planGreedy } from '../../../src/actors/evictor/plan.ts'
+import { planCluster } from '../../../src/actors/evictor/plan.ts'
 import { rehearse } from '../../../src/actors/evictor/scheduling/rehearsal.ts'
 import { enoughNodes, searchOrder } from '../../../src/actors/evictor/scheduling/sampling.ts'
 import { bestOf, groundOf, scoresOf } from '../../../src/actors/evictor/scheduling/score.ts'
@@ -158,7 +158,7 @@ const labelled = (name: string, pool: string, cpu: string) =>
   })
 const scope = { matchLabels: { pool: 'old' } }
 const planOf = (objects: readonly PlannedObject[]): Plan =>
-  planGreedy(modelOf(...objects), Policy.parse({ scope, aggressive: true }), Prices.parse({}), { now: NOW })
+  planCluster(modelOf(...objects), Policy.parse({ scope, aggressive: true }), Prices.parse({}), { now: NOW })
 const sized = (name: string, at: string, cpu: string) => pod(name, at, { requests: { cpu } })
 
 test('plan: the pod with the fewest places goes first, before others take its room', () => {
@@ -211,14 +211,14 @@ test('plan: with a scheduler that packs the same nodes are both emptied', () => 
   ]
   const scheduler = only('NodeResourcesFit', { scoringStrategy: { type: 'MostAllocated', resources: [{ name: 'cpu' }] } })
   const policy = Policy.parse({ scope, aggressive: true, scheduler })
-  expect(planGreedy(modelOf(...objects), policy, Prices.parse({}), { now: NOW }).drains).toHaveLength(2)
+  expect(planCluster(modelOf(...objects), policy, Prices.parse({}), { now: NOW }).drains).toHaveLength(2)
 })
 
 test('plan: no rehearsal leaves a pod pending, and each leaves the model as it was', () => {
   fc.assert(
     fc.property(clusters({ nodes: 8, pods: 20, ruled: true }), (objects) => {
       const model = modelOf(...objects)
-      const plan = planGreedy(model, Policy.parse({ aggressive: true }), Prices.parse({}), { now: NOW })
+      const plan = planCluster(model, Policy.parse({ aggressive: true }), Prices.parse({}), { now: NOW })
       expect(plan.risk.stranded).toBe(0)
       const before = contents(model)
       const drains = plan.drains.map(({ node: name, moves }) => ({

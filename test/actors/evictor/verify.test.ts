@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { fit } from '../../../src/actors/evictor/fit.ts'
-import { planGreedy } from '../../../src/actors/evictor/plan.ts'
+import { planCluster } from '../../../src/actors/evictor/plan.ts'
 import { verifyDrains } from '../../../src/actors/evictor/verify.ts'
 import type { PlannedObject } from '../../../src/events/kubernetes.ts'
 import { Policy, Prices } from '../../../src/events/plan.ts'
@@ -9,7 +9,7 @@ import { modelOf, NOW, node, pod, web } from './cluster.ts'
 const policy = Policy.parse({})
 const everything = [{ operator: 'Exists' }]
 const cluster = [node('a'), node('b'), web(), pod('p', 'a'), pod('q', 'b')]
-const plan = planGreedy(modelOf(...cluster), policy, Prices.parse({}), { now: NOW })
+const plan = planCluster(modelOf(...cluster), policy, Prices.parse({}), { now: NOW })
 const planned = plan.drains.map(({ node }) => node)
 const verify = (more: readonly PlannedObject[], over = policy) =>
   verifyDrains(modelOf(...cluster, ...more), plan, planned, over, NOW)
@@ -43,7 +43,7 @@ test.each([
   ['Undecided', { volumes: [{ name: 'disk', awsElasticBlockStore: { volumeID: 'v' } }] }],
 ])('plan: a pod is not moved: %s', (code, spec) => {
   const model = modelOf(node('a'), node('b'), web(), pod('p', 'a', { spec }), pod('q', 'b', { spec }))
-  const { drains, kept } = planGreedy(model, policy, Prices.parse({}), { now: NOW })
+  const { drains, kept } = planCluster(model, policy, Prices.parse({}), { now: NOW })
   expect(drains).toEqual([])
   expect(kept.flatMap(({ reasons }) => reasons.map((reason) => reason.code))).toContain(code)
 })
@@ -56,5 +56,5 @@ test('plan: volumes that follow a pod anywhere do not hold it', () => {
     ],
   }
   const model = modelOf(node('a'), node('b'), web(), pod('p', 'a', { spec }), pod('q', 'b', { spec }))
-  expect(planGreedy(model, policy, Prices.parse({}), { now: NOW }).drains).toHaveLength(1)
+  expect(planCluster(model, policy, Prices.parse({}), { now: NOW }).drains).toHaveLength(1)
 })

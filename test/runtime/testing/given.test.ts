@@ -62,5 +62,5 @@ test('given: a history may be commits, which are folded, and then events', () =>
   }
   given(shipped('eviction'), first).when(done('0.eviction.evicting')).then({ to: 'leaving' })
   given(shipped('eviction'), first, second).when(done('0.eviction.evicting')).then({ to: 'ended' })
-  given(shipped('eviction'), first, blocked).when({ type: 'eviction.Cancel', reason: 'why' }).then({ to: 'ended' })
+  given(shipped('eviction'), first, blocked).when({ type: 'eviction.Cancel', reason: 'why' }).then({ to: 'looking' })
 })

@@ -179,6 +179,7 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
     endings: {
       evictPod: { errors: ['Gone', 'Refused', 'Blocked', { name: 'Blocked', budget: 'front', retryAfterMs: 100 }] },
       awaitTurn: { errors: ['Unavailable'] },
+      look: { outputs: ['gone', 'terminating', 'there'], errors: ['Refused'] },
       awaitGone: { outputs: ['gone', 'stuck'], errors: ['Unavailable'] },
     },
     sees: ({ cancelled }) => cancelled === true,

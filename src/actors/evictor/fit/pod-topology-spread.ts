@@ -25,6 +25,8 @@ export type Spread = {
   readonly selection: Selection
   /** Nodes and pods are counted on those nodes alone that the shape could go to, as far as the policies say. */
   readonly counts: (node: NodeEntry) => boolean
+  /** The same text for the same nodes. */
+  readonly nodes: string
   readonly pods: Counting
 }
 const made = new WeakMap<Shape, { readonly at: string; readonly spreads: readonly Spread[] }>()
@@ -71,8 +73,9 @@ export const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: 
     verdicts.of[node.index] = verdict ? 1 : -1
     return verdict
   }
+  const nodes = `spread ${topologyKey} ${JSON.stringify(keys)} ${policyKey(constraint, shape)}`
   const pods: Counting = {
-    key: `spread ${topologyKey} ${JSON.stringify(keys)} ${policyKey(constraint, shape)} ${selection.key}`,
+    key: `${nodes} ${selection.key}`,
     topologyKey,
     namespaces: [shape.namespace],
     leaving: false,
@@ -80,7 +83,7 @@ export const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: 
     means: ({ labelSet }) => !selectors.every(isEmpty) && selection.has(labelSet),
     on: counts,
   }
-  return { constraint, selection, counts, pods }
+  return { constraint, selection, counts, nodes, pods }
 }
 const spreadsOf = (model: Model, shape: Shape): readonly Spread[] => {
   // The defaults go by services and owners.
@@ -103,13 +106,13 @@ const fewest = (counts: Int32Array, isThere: Uint8Array, staying: number, minDom
   return least
 }
 
-const checkOf = (model: Model, shape: Shape, { constraint, selection, counts: isCounted, pods }: Spread): Check => {
+const checkOf = (model: Model, shape: Shape, { constraint, selection, counts: isCounted, nodes, pods }: Spread): Check => {
   const { maxSkew, minDomains = 1, nodeTaintsPolicy } = constraint
   const tally = model.tallies.of(pods)
   const { of, domains } = tally.topology()
   const counts = tally.counts()
   const self = selection.has(shape.labelSet) ? 1 : 0
-  const there = domainsOf(model, of, domains, isCounted)
+  const there = domainsOf(model, nodes, of, domains, isCounted)
   const views = [{ counts, least: fewest(counts, there.any, there.staying, minDomains) }]
   // A cordon is a taint: with Honor its node does not count, once it is cordoned.
   if (nodeTaintsPolicy === 'Honor' && model.draining.size > 0) {
@@ -125,7 +128,20 @@ const checkOf = (model: Model, shape: Shape, { constraint, selection, counts: is
 }
 
 /** Which domains have a node that counts, at all and apart from the draining ones; `staying` is the number of the latter. */
-const domainsOf = (model: Model, of: Int32Array, domains: number, isCounted: (node: NodeEntry) => boolean) => {
+type Domains = { readonly any: Uint8Array; readonly kept: Uint8Array; readonly staying: number }
+const domainsOf = (
+  model: Model,
+  key: string,
+  of: Int32Array,
+  domains: number,
+  isCounted: (node: NodeEntry) => boolean,
+): Domains => {
+  const at = `${model.nodesVersion()} ${model.drainingVersion()}`
+  const known = found.get(model)
+  const all = known?.at === at ? known.all : new Map<string, Domains>()
+  if (known?.at !== at) found.set(model, { at, all })
+  const same = all.get(key)
+  if (same) return same
   const any = new Uint8Array(domains)
   const kept = new Uint8Array(domains)
   for (const node of model.nodes.values()) {
@@ -134,8 +150,12 @@ const domainsOf = (model: Model, of: Int32Array, domains: number, isCounted: (no
     any[domain] = 1
     if (!node.draining) kept[domain] = 1
   }
-  return { any, kept, staying: kept.reduce((sum, each) => sum + each, 0) }
+  const made = { any, kept, staying: kept.reduce((sum, each) => sum + each, 0) }
+  all.set(key, made)
+  return made
 }
+/** While the nodes and those of them that are being emptied stay the same; by which nodes count. */
+const found = new WeakMap<Model, { readonly at: string; readonly all: Map<string, Domains> }>()
 
 export const withoutDraining = (model: Model, { means, on }: Counting, of: Int32Array, counts: Int32Array): Int32Array => {
   const less = counts.slice()

@@ -1,5 +1,5 @@
+import type { Drained } from '../emptying.ts'
 import { search } from '../fit.ts'
-import type { Drained } from '../greedy.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Model, PodEntry } from '../model.ts'
 

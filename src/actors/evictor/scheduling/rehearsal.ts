@@ -1,5 +1,5 @@
+import type { Drained } from '../emptying.ts'
 import { type Search, search } from '../fit.ts'
-import type { Drained } from '../greedy.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { lotsOf, shuffled } from './lots.ts'
 import { enoughNodes, searchOrder } from './sampling.ts'

@@ -1,5 +1,5 @@
+import type { Drained, Task } from '../emptying.ts'
 import { search } from '../fit.ts'
-import type { Drained, Task } from '../greedy.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 
 /** A drain that is not to be, and for which pod's sake. */

@@ -1,5 +1,5 @@
 import type { Reason } from '../../../events/plan.ts'
-import type { Drained, Task } from '../greedy.ts'
+import type { Drained, Task } from '../emptying.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { replay } from '../replay.ts'
 import { type Staged, staged } from '../waves.ts'

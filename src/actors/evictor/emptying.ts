@@ -25,48 +25,8 @@ export type Draft = {
   readonly saved: number
   readonly evictions: number
 }
-export type Order = (task: Task, node: NodeEntry) => number
-
-const movable = ({ model, disruption }: Task, node: NodeEntry): number => toMove(model, node, disruption).length
-const price = ({ hourly }: Task, node: NodeEntry): number => hourly.get(node) ?? 0
-const use = ({ model: { columns } }: Task, { index }: NodeEntry): number => {
-  let most = 0
-  for (const [resource, column] of columns.allocatable.entries())
-    if ((column[index] ?? 0) > 0) most = Math.max(most, (columns.requested[resource]?.[index] ?? 0) / (column[index] ?? 1))
-  return most
-}
-/** What comes first is drained first: by dollars saved for an eviction, by price, by how little is used. */
-export const orders: Readonly<Record<string, Order>> = {
-  'greedy-saving': (task, node) => price(task, node) / (1 + movable(task, node)),
-  'greedy-price': price,
-  'greedy-unused': (task, node) => 1 - use(task, node),
-  'greedy-price-unused': (task, node) => price(task, node) * (1 - use(task, node)),
-}
-
 /** Whether a node that took in a moved pod may still be drained: its guests then go on to a third node, in one move. */
 export type Guests = 'go-on' | 'stay'
-
-/**
- * Empties one node after the other, whole or not at all, each pod into the best fit among the nodes that stay; goes round
- * until nothing changes. Leaves the model as it was.
- */
-export const greedy = (task: Task, order: Order, guests: Guests): Draft => {
-  const mark = task.model.mark()
-  const state = begin()
-  const weight = new Map(task.nodes.map((node) => [node, order(task, node)]))
-  const isEmpty = new Map(task.nodes.map((node) => [node, movable(task, node) === 0]))
-  const candidates = task.nodes
-    .filter((node) => !task.fixed.has(node))
-    .sort((a, b) => Number(isEmpty.get(b)) - Number(isEmpty.get(a)) || (weight.get(b) ?? 0) - (weight.get(a) ?? 0))
-  const attempt = attempts(task, state, guests)
-  for (let rest = candidates, before = -1; rest.length !== before; ) {
-    before = rest.length
-    rest = rest.filter((node) => attempt(node) !== undefined)
-  }
-  const draft = draftOf(task, state)
-  task.model.rollback(mark)
-  return { ...draft, guests }
-}
 
 /** What keeps each node that the draft does not empty, asked when all its moves are made. */
 export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<NodeEntry, readonly Reason[]> => {
@@ -98,14 +58,14 @@ export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<Nod
 const LATE: Reason = { code: 'Deadline', message: 'the time for planning was up before it was its turn' }
 
 /** What has been emptied so far, and from which node each moved pod came. */
-type State = { readonly gone: Set<NodeEntry>; readonly origins: Map<PodEntry, NodeEntry> }
-const begin = (): State => ({ gone: new Set(), origins: new Map() })
+export type State = { readonly gone: Set<NodeEntry>; readonly origins: Map<PodEntry, NodeEntry> }
+export const begin = (): State => ({ gone: new Set(), origins: new Map() })
 
-const draftOf = (task: Task, { gone, origins }: State): Omit<Draft, 'guests'> => {
+export const draftOf = (task: Task, { gone, origins }: State): Omit<Draft, 'guests'> => {
   const moves = new Map<NodeEntry, { pod: PodEntry; to: NodeEntry }[]>([...gone].map((node) => [node, []]))
   for (const [pod, from] of origins) if (pod.node) moves.get(from)?.push({ pod, to: pod.node })
   const drained = [...moves].map(([node, list]) => ({ node, moves: list }))
-  return { drained, saved: drained.reduce((sum, { node }) => sum + price(task, node), 0), evictions: origins.size }
+  return { drained, saved: drained.reduce((sum, { node }) => sum + (task.hourly.get(node) ?? 0), 0), evictions: origins.size }
 }
 
 /** Why a node can't be emptied; the explanation is dear, and made only on request, while the model is as it was found. */
@@ -114,20 +74,32 @@ const because =
   (code: string, message: string): Obstacle =>
   () => ({ code, message })
 
+/** Where a pod that is off its node is to go; by default the best fit of what stays. */
+export type Place = (pod: PodEntry) => NodeEntry | undefined
+
 /** Tries to empty a node, and leaves the model emptied or as it was. */
-const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node: NodeEntry) => Obstacle | undefined) => {
+export const attempts = (
+  task: Task,
+  { gone, origins }: State,
+  guests: Guests,
+  placeAt?: Place,
+): ((node: NodeEntry) => Obstacle | undefined) => {
   const { model, policy, nodes } = task
-  const staying = (): readonly NodeEntry[] => nodes.filter((node) => !gone.has(node))
-  let left = staying()
+  let left: readonly NodeEntry[] | undefined
+  const staying = (): readonly NodeEntry[] => {
+    left ??= nodes.filter((node) => !gone.has(node))
+    return left
+  }
   // Room only shrinks: a shape that fitted on no node but X, from X, can only ever fit on X. With pods that mind their
   // neighbours that is not so, and nothing is remembered.
   const hopeless = new Map<Shape, NodeEntry>()
   const remembers = (shape: Shape): boolean =>
-    !shape.social && model.repelling.size === 0 && model.defaultConstraints.length === 0
-  const place = (pod: PodEntry): NodeEntry | undefined => {
+    !placeAt && !shape.social && model.repelling.size === 0 && model.defaultConstraints.length === 0
+  const bestOfAll = (pod: PodEntry): NodeEntry | undefined => {
     const only = remembers(pod.shape) ? hopeless.get(pod.shape) : undefined
-    return bestFit(model, pod, only ? [only] : left)
+    return bestFit(model, pod, only ? [only] : staying())
   }
+  const place = placeAt ?? bestOfAll
   /** The pod that found no place, and those before it that did. */
   const moveAll = (node: NodeEntry, pods: readonly PodEntry[]): PodEntry | undefined => {
     for (const [index, pod] of pods.entries()) {
@@ -141,6 +113,10 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
     }
     return undefined
   }
+  const hasGuests = ({ pods }: NodeEntry): boolean => {
+    for (const pod of pods) if (origins.has(pod)) return true
+    return false
+  }
   const whyStuck = (node: NodeEntry, pods: readonly PodEntry[]): Reason => {
     const mark = model.mark()
     model.drain(node)
@@ -152,9 +128,9 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
   return (node) => {
     if (task.isLate()) return () => LATE
     if (nodes.length - gone.size <= policy.minNodes) return because('MinNodes', `the policy keeps ${policy.minNodes} node(s)`)
+    if (guests === 'stay' && hasGuests(node)) return because('Receives', 'it takes in pods of emptied nodes')
     const pods = toMove(model, node, task.disruption)
     const evicted = pods.filter((pod) => !origins.has(pod))
-    if (guests === 'stay' && evicted.length < pods.length) return because('Receives', 'it takes in pods of emptied nodes')
     if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
       return because('EvictionLimit', `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`)
     const mark = model.mark()
@@ -165,7 +141,7 @@ const attempts = (task: Task, { gone, origins }: State, guests: Guests): ((node:
     }
     gone.add(node)
     for (const pod of evicted) origins.set(pod, node)
-    left = staying()
+    left = undefined
     return undefined
   }
 }

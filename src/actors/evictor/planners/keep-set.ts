@@ -1,0 +1,96 @@
+import { seeded } from '../keep-set/chance.ts'
+import { capacityOf, type Outline } from '../keep-set/outline.ts'
+import { realised } from '../keep-set/realise.ts'
+import type { Terms } from '../keep-set/recreate.ts'
+import { createSearch, type Search } from '../keep-set/search.ts'
+import type { Planner } from './planner.ts'
+
+const SEED = 1
+/** Steps of the first round; each has half as many again as the one before. */
+const FIRST_STEPS = 100
+const GROWTH = 1.5
+const ROUNDS = 16
+/** It ends after so many rounds that bring nothing and have so many steps for every host. */
+const MOST_IDLE = 2
+const STEPS_PER_HOST = 4
+/** A cover is carried out on the model when it is so much better than the last that was. */
+const STRIDE = 0.005
+/** The solver has had its time by then. */
+const DUALS_ROUND = 2
+const LEAST_SHARE = 0.05
+/** So much of the evictions that are allowed: then they are what is scarce. */
+const SCARCE = 0.9
+/** An eviction weighs as much as so large a part of what a pod costs on average: it decides between equals. */
+const EVICTION_SHARE = 0.002
+
+/** The least that a place costs if a host is filled with pods of the kind alone, by kind: what it is worth until the duals are there. */
+const cheapest = (outline: Outline): Float64Array => {
+  const least = new Float64Array(outline.kinds.length).fill(Number.POSITIVE_INFINITY)
+  const seen = new Set<string>()
+  for (const host of outline.hosts) {
+    const capacity = capacityOf(outline, host)
+    const key = `${host.price}|${capacity.join()}|${host.suits}`
+    if (seen.has(key)) continue
+    seen.add(key)
+    for (const [kind, { ask, trait, most }] of outline.kinds.entries()) {
+      if (host.suits[trait] !== '1') continue
+      let count = most
+      for (const [r, amount] of ask.entries()) if (amount > 0) count = Math.min(count, Math.floor((capacity[r] ?? 0) / amount))
+      if (count >= 1) least[kind] = Math.min(least[kind] ?? 0, host.price / count)
+    }
+  }
+  return least.map((price) => (Number.isFinite(price) ? price : 0))
+}
+
+/** The terms to begin with. */
+const termsOf = (outline: Outline): Terms => {
+  const [pods, cost] = outline.hosts.reduce(([n, sum], host) => [n + host.pods, sum + host.price], [0, 0])
+  const perEviction = (EVICTION_SHARE * cost) / Math.max(1, pods)
+  return { worth: cheapest(outline), perEviction, scarcity: perEviction }
+}
+/** $/h that one eviction is worth where only so many are allowed: what the least of them has saved. */
+const scarcityOf = ({ hosts }: Outline, { cover }: Search): number =>
+  hosts.reduce(
+    (least, { price, pods }, host) => (cover.kept[host] === 1 || pods === 0 ? least : Math.min(least, price / pods)),
+    Number.POSITIVE_INFINITY,
+  )
+/** Few evictions are allowed: then nodes are chosen by what they save for each. */
+const scarce = (terms: Terms, outline: Outline, search: Search, most: number): Terms =>
+  search.cover.evictions() > SCARCE * most && search.cover.evictions() > 0
+    ? { ...terms, scarcity: Math.max(terms.scarcity, scarcityOf(outline, search)) }
+    : terms
+
+/**
+ * Chooses which nodes to keep rather than which to empty: the cluster in numbers, a cover of all pods by the worth of their
+ * places (duals of the relaxation, once the solver has them), bettered by undoing a part and choosing anew.
+ */
+export const keepSet: Planner = {
+  name: 'keep-set',
+  *drafts({ outline, worth, ...task }) {
+    const most = task.policy.maxEvictions ?? Number.POSITIVE_INFINITY
+    const search = createSearch(outline, most)
+    const chance = seeded(SEED)
+    let terms = termsOf(outline)
+    if (search.construct(terms)) yield realised({ ...task, isLate: task.isOver }, outline, search.cover, false)
+    search.thin(terms)
+    terms = scarce(terms, outline, search, most)
+    const weight = (): number => search.cover.cost() + terms.perEviction * search.cover.evictions()
+    let [shown, best] = [Number.POSITIVE_INFINITY, weight()]
+    for (let round = 0, steps = FIRST_STEPS, idle = 0; ; round += 1, steps = Math.round(steps * GROWTH)) {
+      idle = weight() < best - TINY || steps < STEPS_PER_HOST * outline.hosts.length ? 0 : idle + 1
+      best = weight()
+      const isLast = task.isLate() || idle === MOST_IDLE || round === ROUNDS
+      if (best < shown * (isLast ? 1 - TINY : 1 - STRIDE)) {
+        shown = best
+        yield realised({ ...task, isLate: task.isOver }, outline, search.cover)
+      }
+      if (isLast) return
+      if (round === DUALS_ROUND) terms = withDuals(terms, worth())
+      for (let step = 0; step < steps && !task.isLate(); step += 1) search.step(terms, chance)
+    }
+  },
+}
+const TINY = 1e-9
+/** A dual may be zero where a resource is plentiful: then what a place costs at least decides a little. */
+const withDuals = (terms: Terms, duals: Float64Array | undefined): Terms =>
+  duals ? { ...terms, worth: terms.worth.map((least, kind) => Math.max(0, duals[kind] ?? 0) + LEAST_SHARE * least) } : terms
