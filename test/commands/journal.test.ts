@@ -220,13 +220,15 @@ test('journal: verify, show and at as a user runs them', { timeout: 120_000 }, a
 
 test('journal: verify says where a machine comes out otherwise, and ends with 1', { timeout: 60_000 }, async () => {
   const { entries } = journal
-  const index = entries.findIndex(({ type, record }) => type === 'evictor' && 'n' in record && record.em.length > 0)
+  const index = entries.findIndex(({ type, record }) => type === 'delete-node' && 'n' in record && record.em.length > 0)
   const entry = entries[index]
   if (!entry || entry.record instanceof Corrupt || !('n' in entry.record)) throw new Error('no such commit')
   entries[index] = { ...entry, record: { ...entry.record, em: [] } }
-  const { code, out } = await command('verify', 'evictor')
+  const { code, out } = await command('verify', 'delete-node')
   entries[index] = entry
   expect(code).toBe(1)
-  expect(out).toMatch(/^evictor +1 +\d+ +\d+ +0 +1 faulty$/m)
-  expect(out).toMatch(new RegExp(`evictor/demo comes out otherwise from commit ${entry.record.n} on \\(\\S+\\):\\n {2}em\\.0 `))
+  expect(out).toMatch(/^delete-node +\d+ +\d+ +\d+ +0 +1 faulty$/m)
+  expect(out).toMatch(
+    new RegExp(`delete-node/${entry.id} comes out otherwise from commit ${entry.record.n} on \\(\\S+\\):\\n {2}em\\.0 `),
+  )
 })

@@ -3,7 +3,7 @@ import type { ActionOutcome } from '../../events/controller.ts'
 import type { ActionFact } from '../../events/orders.ts'
 import { type Order as ControllerOrder, targetOf, type Verb } from '../../events/verbs.ts'
 import { invoked } from '../../runtime/intent.ts'
-import type { EffectDef, Migrations } from '../../runtime/types.ts'
+import type { EffectDef } from '../../runtime/types.ts'
 
 /** Where an action ends before its last step; undefined: it goes on. */
 type Verdict = { readonly ends: 'done' | 'gone' } | { readonly error: string; readonly reason: string } | undefined
@@ -226,6 +226,3 @@ const isEnd = (verdict: Verdict): boolean => verdict !== undefined && 'ends' in 
 const endedBy = (verdict: Verdict): Partial<Context> =>
   verdict !== undefined && 'ends' in verdict ? { outcome: verdict.ends, reason: '' } : {}
 const cancelledBy = ({ cancelled = '' }: Context): Partial<Context> => ({ error: 'Cancelled', reason: cancelled })
-
-/** Version 1 gave up when its licence had lapsed for a moment. */
-export const chainMigrations: Migrations = { 1: (state) => state }

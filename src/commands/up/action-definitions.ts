@@ -1,4 +1,4 @@
-import { type ChainEffects, type ChainedAction, chainMigrations } from '../../actors/controller/chain.ts'
+import type { ChainEffects, ChainedAction } from '../../actors/controller/chain.ts'
 import { checkNodeDeleted } from '../../actors/controller/check-node-deleted.ts'
 import { checkNodeStatus } from '../../actors/controller/check-node-status.ts'
 import { createEvent } from '../../actors/controller/create-event.ts'
@@ -43,7 +43,7 @@ export const actionDefinitions = (means: Means, oneShot: OneShot): readonly Defi
   const chained = <Known, Inputs>(
     { type, machine }: ChainedAction<Known, Inputs>,
     effects: ChainEffects<Known, Inputs>,
-  ): Definition => ({ type, version: 2, migrate: chainMigrations, oneShot, machine, events: cancelOf(type), effects })
+  ): Definition => ({ type, version: 1, oneShot, machine, events: cancelOf(type), effects })
   const statusDef: ActorDef<typeof checkNodeStatus> = {
     type: 'check-node-status',
     version: 1,
