@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { connect, headers, nkeys } from 'nats'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { auditLine, sinceOf } from '../../src/commands/audit.ts'
 import { connectionOptions } from '../../src/commands/session.ts'
 import { auditPage } from '../../src/commands/up/audit-trail.ts'
@@ -210,7 +210,7 @@ test('audit: who gave each command reaches commit, event and trail, also after a
   withHome(async (home) => {
     const up = await startUp(home, '--nodes', '10')
     const who = `OPERATOR/${nkeys.fromSeed(readFileSync(up.connection.seedFile ?? '')).getPublicKey()}`
-    await up.until('observing', ({ fact }) => fact === 'cluster.PhaseEntered')
+    await vi.waitUntil(async () => (await up.status()).phase === 'observing', { timeout: 30_000, interval: 100 })
     await order(up, 'cluster.Hold', 'hold-1', '{"reason":"audit me"}')
     await up.until('held', ({ fact }) => fact === 'cluster.BrakeHeld')
     await order(up, 'cluster.Demote', 'demote-1')

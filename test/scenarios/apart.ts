@@ -67,7 +67,10 @@ export const apart = async (nodes: number): Promise<Apart> => {
     )
     const own = folder('home')
     const kubeconfig = writeKubeconfig(own, `http://127.0.0.1:${toKubernetes.port}`, simulator.token)
-    const options = ['--kubeconfig', kubeconfig, '--cluster', nats.cluster, ...(mayWrite ? ['--allow-writes'] : [])]
+    const removal = join(own, 'removal.json') // nothing owns the machines of the simulated world
+    writeFileSync(removal, JSON.stringify({ deleteNodeObjects: true }))
+    const rights = mayWrite ? ['--allow-writes', '--removal', removal] : []
+    const options = ['--kubeconfig', kubeconfig, '--cluster', nats.cluster, ...rights]
     const started = startProcess(['up', ...options], { QUARTERMASTER_HOME: own, NATS_URL: `nats://127.0.0.1:${toNats.port}` })
     stack.defer(() => started.end('SIGKILL'))
     return {
