@@ -169,11 +169,11 @@ const finished = async (js: JetStreamClient, ledger: Ledger, traffic: Traffic): 
 }
 
 /** What lasts as long as the actor that asks for it. */
-const lasting: ReadonlySet<string> = new Set(['followGuard', 'identify', 'reflect', 'watchSwitch'])
+const lasting: ReadonlySet<string> = new Set(['followGuard', 'followRequests', 'identify', 'reflect', 'watchSwitch'])
 /** Who has something to do yet. */
 const busy = ({ books }: Ledger): readonly string[] =>
   [...books].flatMap(([name, { state, open }]) => {
-    const isLasting = /^(cluster|agent|evictor|controller)\//.test(name)
+    const isLasting = /^(cluster|agent|evictor|controller|csr-approver)\//.test(name)
     const owed = [...open.values()].filter(({ parked, name: effect }) => parked === undefined && !lasting.has(effect))
     const isBusy = state.status === 'active' && (!isLasting || (name.startsWith('evictor/') && state.value !== 'paused'))
     return isBusy || owed.length > 0
