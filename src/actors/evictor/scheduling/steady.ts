@@ -18,8 +18,17 @@ export type Steady = {
   readonly stranded: number
 }
 
-/** So many rehearsals, each with other lots, have to leave no pod pending. With the time up one is enough. */
-const REHEARSALS = 20
+/**
+ * So many rehearsals, each with other lots, have to leave no pod pending; with the time up one is enough. More where few pods
+ * move: drains are taken up again one by one, and of many tries some pass a few rehearsals by luck.
+ */
+const rehearsalsOf = (drains: readonly Drained[]): number => {
+  const moves = drains.reduce((sum, drain) => sum + drain.moves.length, 0)
+  return Math.max(FEWEST, Math.min(MOST, Math.floor(PODS_IN_ALL / Math.max(1, moves))))
+}
+const FEWEST = 20
+const MOST = 200
+const PODS_IN_ALL = 30_000
 
 /** In the order of execution, as the budgets have it. */
 const inOrder = ({ model, disruption, policy }: Task, drained: readonly Drained[]): readonly Staged[] =>
@@ -35,8 +44,9 @@ type Cut = { readonly drains: readonly Staged[]; readonly spared: Sheltered; rea
  */
 const worst = (task: Task, ground: Ground, drains: readonly Staged[]): Rehearsal => {
   const first = rehearse(ground, drains, 1, task.isOver)
+  const enough = rehearsalsOf(drains)
   let each = first
-  for (let seed = 2; seed <= REHEARSALS && each.stranded.length + each.untried === 0 && !task.isLate(); seed += 1)
+  for (let seed = 2; seed <= enough && each.stranded.length + each.untried === 0 && !task.isLate(); seed += 1)
     each = rehearse(ground, drains, seed)
   return each.stranded.length > 0 ? each : first
 }
