@@ -132,3 +132,19 @@ export const world = async (home: string, path: string, method = 'GET', body?: o
   const response = await fetch(`${url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) })
   return response.json()
 }
+
+/** Every public event of the world's life: EVENTS is exactly the journal's facts, in order. */
+export const history = async ({ connection }: Pick<Up, 'connection'>): Promise<readonly Told[]> => {
+  const nc = await connect(connectionOptions(connection.url, systemSeedFile(connection)))
+  const js = nc.jetstream()
+  const { state } = await (await nc.jetstreamManager()).streams.info('EVENTS')
+  const found: Told[] = []
+  const messages = await (await js.consumers.get('EVENTS', {})).consume()
+  for await (const message of messages) {
+    const { id, data } = message.json<{ id: string; data: Told['data'] }>()
+    found.push({ fact: message.subject.replace(`qm.${connection.cluster}.evt.`, ''), data, id })
+    if (message.seq >= state.last_seq) break
+  }
+  await nc.close()
+  return found
+}

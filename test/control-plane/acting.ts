@@ -9,7 +9,7 @@ import { Agent, request } from 'undici'
 import { subjects } from '../../src/events/subjects.ts'
 import { until } from '../kubernetes-client.ts'
 import { natsBinary } from '../nats.ts'
-import { startUpOn, type Told, type Up } from '../up.ts'
+import { history, startUpOn, type Told, type Up } from '../up.ts'
 import type { ControlPlane } from './start.ts'
 
 /** An id with its time, as RFC 9562 §5.7 has it. */
@@ -74,7 +74,8 @@ export const acting = async ({
   writeFileSync(settings, JSON.stringify(removal))
   writeFileSync(guard, JSON.stringify({ force: true }))
   const args = ['--kubeconfig', kubeconfig, '--allow-writes', '--removal', settings, '--guard', guard]
-  const told: Told[] = []
+  /** Before this process was listened to; what it told at its start is among it. */
+  let earlier: readonly Told[] = []
   const start = async (): Promise<Up> => startUpOn(nats, home, ...args)
   let up = await start()
   const call = async (type: string, verb: string, payload: object): Promise<any> =>
@@ -87,7 +88,7 @@ export const acting = async ({
   await until('the evictor pauses', async () => (await call('evictor', 'Pause', {})).ok || (await paused()), { stepMs: 250 })
   await up.call('Promote')
   await up.until('automating', ({ fact, data }) => fact === 'cluster.PhaseEntered' && data['phase'] === 'automating')
-  const all = (): readonly Told[] => [...told, ...up.told]
+  const all = (): readonly Told[] => [...new Map([...earlier, ...up.told].map((each) => [each.id, each])).values()]
   const of = (action: string) => (each: Told) => each.data['action'] === action
   const heard = async (what: string, fits: (each: Told) => boolean): Promise<Told> => all().find(fits) ?? up.until(what, fits)
   return {
@@ -102,9 +103,9 @@ export const acting = async ({
     facts: (action, fact) => all().filter((each) => of(action)(each) && each.fact === fact),
     until: (what, action, fact) => heard(what, (each) => of(action)(each) && each.fact === fact),
     killAndRestart: async () => {
-      told.push(...up.told)
       await up.kill()
       up = await start()
+      earlier = await history(up)
     },
     [Symbol.asyncDispose]: async () => {
       await up.stop()

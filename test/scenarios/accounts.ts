@@ -1,8 +1,6 @@
-import { connect } from 'nats'
 import { expect, vi } from 'vitest'
-import { connectionOptions } from '../../src/commands/session.ts'
 import { subjects } from '../../src/events/subjects.ts'
-import { systemSeedFile, type Told, type Up, world } from '../up.ts'
+import { history, type Told, type Up, world } from '../up.ts'
 
 type Pod = { readonly metadata: { readonly uid: string; readonly name: string }; readonly spec: { readonly nodeName?: string } }
 type Node = { readonly metadata: { readonly name: string }; readonly spec: { readonly unschedulable?: boolean } }
@@ -27,21 +25,6 @@ const finish = async (up: Up, home: string) => {
   return { events, evicted: audit.items.map(({ uid }) => uid), nodes: nodes.items, pods: pods.items }
 }
 
-/** Every public event of the world's life: EVENTS is exactly the journal's facts, in order. */
-const history = async ({ connection }: Up): Promise<readonly Told[]> => {
-  const nc = await connect(connectionOptions(connection.url, systemSeedFile(connection)))
-  const js = nc.jetstream()
-  const { state } = await (await nc.jetstreamManager()).streams.info('EVENTS')
-  const found: Told[] = []
-  const messages = await (await js.consumers.get('EVENTS', {})).consume()
-  for await (const message of messages) {
-    const { id, data } = message.json<{ id: string; data: Told['data'] }>()
-    found.push({ fact: message.subject.replace(`qm.${connection.cluster}.evt.`, ''), data, id })
-    if (message.seq >= state.last_seq) break
-  }
-  await nc.close()
-  return found
-}
 const named = (events: readonly Told[], fact: string) => events.filter((event) => event.fact === fact)
 
 /** After whatever befell the system: every eviction and every node is accounted for, in the world and in the events. */
