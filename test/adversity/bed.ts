@@ -9,7 +9,7 @@ import { systemChance } from '../../src/runtime/chance.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { Log } from '../../src/runtime/ground.ts'
 import { type Host, startHost } from '../../src/runtime/host.ts'
-import { Corrupt, type Entry, type Journal } from '../../src/runtime/journal.ts'
+import { Corrupt, type Entry, type Journal, Unanswered } from '../../src/runtime/journal.ts'
 import { unrestricted } from '../../src/runtime/licence.ts'
 import { telling } from '../../src/runtime/telling.ts'
 import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
@@ -182,14 +182,23 @@ export const entriesOf = async (journal: Journal): Promise<readonly Entry[]> => 
   return entries
 }
 
-/** Waits until every acknowledged command is decided, then says what is wrong: empty if nothing is. */
+/**
+ * Waits until every acknowledged command is decided, then says what is wrong: empty if nothing is. A journal that does not
+ * answer, as one between two leaders, is asked again.
+ */
 export const accounts = async (
   journal: Journal,
   acknowledged: ReadonlySet<string>,
   withinMs = 30_000,
 ): Promise<readonly string[]> => {
   for (const until = performance.now() + withinMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    const wrong = wrongs(await entriesOf(journal), acknowledged)
+    const wrong = await entriesOf(journal).then(
+      (entries) => wrongs(entries, acknowledged),
+      (error: unknown) => {
+        if (error instanceof Unanswered) return [error.message]
+        throw error
+      },
+    )
     if (wrong.length === 0 || performance.now() > until) return wrong
   }
 }

@@ -22,6 +22,9 @@ const made = async (api: Client, path: string, body: object): Promise<void> => {
   if (status !== 201) throw new Error(`POST ${path}: ${status} ${JSON.stringify(answer)}`)
 }
 
+/** Without any grace the API server takes a pod away at once, and kwok has nothing to end. */
+const GRACE = { terminationGracePeriodSeconds: 30 }
+
 /** A Deployment in a pool of nodes, its pods labelled `app: NAME`. */
 export const deploy = (
   api: Client,
@@ -38,7 +41,7 @@ export const deploy = (
     spec: {
       replicas,
       selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: metadata.labels, annotations }, spec },
+      template: { metadata: { labels: metadata.labels, annotations }, spec: { ...spec, ...(endsIn && GRACE) } },
     },
   })
 }

@@ -11,6 +11,7 @@ import { apiVersionOf } from '../objects.ts'
 
 const TIME_IN_MICROSECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/
 const Loose = z.looseObject({ metadata: z.looseObject({ name: z.string() }) })
+const OF_THE_CLUSTER: readonly string[] = ['default', 'kube-system']
 /** What a real server demands of an event whose `eventTime` is set (validation/events.go). */
 const NewEvent = Loose.extend({
   eventTime: z.string().regex(TIME_IN_MICROSECONDS),
@@ -22,8 +23,8 @@ const NewEvent = Loose.extend({
   reportingInstance: z.string().min(1).max(128),
   regarding: z.looseObject({ namespace: z.string().optional() }),
 }).refine(
-  ({ metadata, regarding }) => (regarding.namespace ?? 'default') === metadata.namespace,
-  'an event stands in the namespace of what it is about',
+  ({ metadata, regarding }) => regarding.namespace !== undefined || OF_THE_CLUSTER.includes(String(metadata['namespace'])),
+  'an event about what has no namespace stands in default or kube-system',
 )
 const schemas: Readonly<Record<ResourceName, z.ZodType>> = {
   nodes: Node,

@@ -130,7 +130,9 @@ test('drain: killed with -9 in the middle it goes on at the very pods, and each 
   const pods = (await podsOn(plane.api, node)).map(({ metadata }) => metadata.uid)
   const order = drain(node)
   await us.order('DrainNode', order)
-  await us.until('it begins to evict', order.id, 'controller.NodeCordoned')
+  await until('the first is being deleted', async () =>
+    (await podsOn(plane.api, node)).some(({ metadata }) => metadata.deletionTimestamp !== undefined),
+  )
   await us.killAndRestart()
   expect((await us.ended(order.id)).fact).toBe('controller.ActionDone')
   expect(await isEmptied(node)).toBe(true)

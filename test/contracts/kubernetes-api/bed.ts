@@ -33,6 +33,7 @@ export type Bed = {
     readonly deployments: string
     readonly budgets: string
     readonly leases: string
+    readonly events: string
   }
   /** The ready pods with this label `app`, when there are so many. */
   readyPods(app: string, count: number): Promise<any[]>
@@ -83,6 +84,7 @@ const pathsOf = (space: string): Bed['paths'] => ({
   deployments: `/apis/apps/v1/namespaces/${space}/deployments`,
   budgets: `/apis/policy/v1/namespaces/${space}/poddisruptionbudgets`,
   leases: `/apis/coordination.k8s.io/v1/namespaces/${space}/leases`,
+  events: `/apis/events.k8s.io/v1/namespaces/${space}/events`,
 })
 
 /** @throws Error with the answer when it is not 201 */

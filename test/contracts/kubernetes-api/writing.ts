@@ -41,8 +41,8 @@ export const writing = (bed: () => Bed): void => {
     expect((await api.post(paths.leases, lease('micro', { renewTime: '2026-01-01T00:00:00.123456Z' }))).status).toBe(201)
   })
 
-  test('writes: an event wants a type, an action and a name that is free', async () => {
-    const { api } = bed()
+  test('writes: an event wants a type, an action, a name that is free and, if it is about the cluster, a namespace for that', async () => {
+    const { api, paths, space } = bed()
     const path = '/apis/events.k8s.io/v1/namespaces/default/events'
     const event = (name: string, fields: object = {}) => ({
       apiVersion: 'events.k8s.io/v1',
@@ -64,7 +64,13 @@ export const writing = (bed: () => Bed): void => {
     expect((await api.get(`${path}/${name}`)).body.regarding).toMatchObject({ kind: 'Node', name: 'some-node' })
     expect((await api.post(path, event(`${name}-type`, { type: 'Odd' }))).status).toBe(422)
     expect((await api.post(path, event(`${name}-action`, { action: '' }))).status).toBe(422)
+    const elsewhere = { kind: 'Pod', namespace: 'kube-system', name: 'some-pod' }
+    expect((await api.post(path, event(`${name}-pod`, { regarding: elsewhere }))).status).toBe(201)
+    const here = { metadata: { name, namespace: space } }
+    expect((await api.post(paths.events, event(name, here))).status).toBe(422)
+    expect((await api.post(paths.events, event(name, { ...here, regarding: elsewhere }))).status).toBe(201)
     expect((await api.delete(`${path}/${name}`)).status).toBe(200)
+    expect((await api.delete(`${path}/${name}-pod`)).status).toBe(200)
   })
 
   test('writes: a patch merges, a JSON patch tests first, and other types are refused', async () => {
