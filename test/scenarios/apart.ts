@@ -34,8 +34,8 @@ export type Apart = AsyncDisposable & {
   /** The system as one who talks to NATS directly sees it; `home` is for the kubeconfig. */
   readonly up: Pick<Up, 'nc' | 'connection' | 'told' | 'until' | 'call' | 'status'>
   readonly home: string
-  /** Every answer of the Kubernetes API takes so much longer, ms. */
-  slowDown(ms: number): Promise<void>
+  /** Every answer of the Kubernetes API to such a request takes so much longer, ms. */
+  slowDown(ms: number, delayMethods: readonly string[]): Promise<void>
 }
 
 const WAIT_MS = 90_000
@@ -87,9 +87,10 @@ export const apart = async (nodes: number): Promise<Apart> => {
     start,
     up: observer(nats, seedFileIn(home)),
     home,
-    slowDown: async (delayMs) => {
+    slowDown: async (delayMs, delayMethods) => {
       const headers = { authorization: `Bearer ${simulator.token}` }
-      await fetch(`${simulator.url}/simulator/faults`, { method: 'POST', headers, body: JSON.stringify({ delayMs }) })
+      const body = JSON.stringify({ delayMs, delayMethods })
+      await fetch(`${simulator.url}/simulator/faults`, { method: 'POST', headers, body })
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

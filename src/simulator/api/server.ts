@@ -94,7 +94,7 @@ const serve = async (served: Served, callers: Callers, message: IncomingMessage,
   if (HEALTH.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
   const { caller, url } = authenticated(message, callers)
   const request = await requestOf(message, url)
-  const waitMs = served.faults.delayMs()
+  const waitMs = served.faults.delayMs(request.method)
   // Real time, also in a world whose clock is virtual: it is the connection that is slow.
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
   if (caller.isOwner && request.path.startsWith('/simulator/')) return send(message, response, ownRoute(served, request), {})
