@@ -13,7 +13,7 @@ export const refuseNewJournal = async (jsm: JetStreamManager): Promise<void> => 
   if (journal !== undefined || !events) return
   throw new Error(
     `there is no stream JOURNAL, and EVENTS holds ${events} facts from it: it was deleted, or the server could not read its store ` +
-      '(then its log says "Error recreating stream"). Nothing is made in its place, because that would write over what is left. ' +
+      '(its log says why). Nothing is made in its place, because that would write over what is left. ' +
       'Restore it from a backup (nats stream restore), or begin anew without it: start once with --accept-loss',
   )
 }

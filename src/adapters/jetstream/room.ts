@@ -2,7 +2,7 @@ import type { JetStreamManager } from 'nats'
 
 const GIB = 2 ** 30
 
-/** Bytes that each of them may hold, as NATS counts them: before compression. Absent: as much as there is. */
+/** Bytes that each of them may hold, as NATS counts them. Absent: as much as there is. */
 export type Room = {
   readonly events: number
   readonly commands?: number

@@ -53,7 +53,7 @@ export type Ports = ActionMeans & {
 const powers = { cluster: clusterPowers, agent: agentPowers, controller: controllerPowers }
 
 /** How long the journal keeps a finished action; then it is in the archive, and its id is not used again. */
-const oneShot = { retainMs: 3 * 24 * 3_600_000 }
+const oneShot = { retainMs: 2 * 24 * 3_600_000 }
 
 /** Every actor type of ours, joined to the world. */
 export const definitions = (ports: Ports): readonly Definition[] => {
