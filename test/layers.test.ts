@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const mayImport: Readonly<Record<string, RegExp>> = {
   events: /^(zod|events)$/,
   ports: /^events$/,
-  runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert))$/,
+  runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert|async_hooks))$/,
   actors: /^(xstate|zod|node:crypto|events|ports|runtime\/(intent|types))$/,
   adapters: /^(events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,

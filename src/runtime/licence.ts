@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, pause } from './clock.ts'
 import type { Journal } from './journal.ts'
 import type { Address, Reach } from './types.ts'
@@ -14,7 +15,7 @@ export type Governor = {
 }
 
 export type Licence = {
-  /** Runs a request that the licence allows, and counts it while it is under way. @throws Held */
+  /** Runs a request that the licence allows, and counts it while it is under way; in it, `askAgain` asks. @throws Held */
   during<T>(reach: Reach, request: () => Promise<T>): Promise<T>
   /** Disruptive requests under way. */
   inFlight(): number
@@ -27,6 +28,15 @@ export const LICENCE_MS = 3_000
 /** No request to the world lasts longer: each effect is one request, and its time limit is no more than this. */
 export const STEP_MS = 10_000
 const RENEW_MS = 1_000
+
+const asking = new AsyncLocalStorage<() => void>()
+
+/**
+ * Asks for permission once more, right before a request is sent: from the beginning of an effect to there lie a rate
+ * limit, a reading, a connection, and they may last longer than a licence. Outside of effects nothing is asked.
+ * @throws Held when what the effect may do is not allowed any more: this request was not sent
+ */
+export const askAgain = (): void => asking.getStore()?.()
 
 /**
  * Permission to disrupt, renewed every second by reading the governing actor's newest commit from the stream's leader.
@@ -75,11 +85,12 @@ const counting = (check: (reach: Reach) => void): Pick<Licence, 'during' | 'inFl
   return {
     inFlight: () => count,
     during: async (reach, request) => {
-      check(reach)
-      if (reach !== 'disruptive') return request()
+      const ask = (): void => check(reach)
+      ask()
+      if (reach !== 'disruptive') return asking.run(ask, request)
       count++
       try {
-        return await request()
+        return await asking.run(ask, request)
       } finally {
         count--
       }

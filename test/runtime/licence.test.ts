@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Held, LICENCE_MS, licence } from '../../src/runtime/licence.ts'
+import { askAgain, type Held, LICENCE_MS, licence } from '../../src/runtime/licence.ts'
 import { type VirtualClock, virtualClock } from '../../src/runtime/testing/virtual-clock.ts'
 import type { Commit, Reach } from '../../src/runtime/types.ts'
 
@@ -47,6 +47,24 @@ test('licence: before the first word from the journal nothing starts, but what i
   await expect(held.during('disruptive', async () => 'yes')).rejects.toThrow(/no word from the journal/)
   await expect(held.during('restoring', async () => 'yes')).rejects.toThrow(/no word from the journal/)
   expect(await held.during('internal', async () => 'yes')).toBe('yes')
+})
+
+test('licence: what has waited for longer than it lasts is held right before it is sent', async () => {
+  const { clock, journal, held } = await open()
+  const waiting = (reach: Reach): Promise<string> =>
+    held
+      .during(reach, async () => {
+        await new Promise<void>((resolve) => clock.after(LICENCE_MS + 1_500, resolve))
+        askAgain()
+        return 'sent'
+      })
+      .catch((error: Held) => `${error.name}: ${error.message}`)
+  journal.isSilent = true
+  const all = Promise.all((['disruptive', 'restoring', 'internal'] as const).map(waiting))
+  await clock.advance(LICENCE_MS + 2_000)
+  expect(await all).toEqual([NO_WORD, NO_WORD, 'sent'])
+  expect(held.inFlight()).toBe(0)
+  expect(askAgain()).toBeUndefined()
 })
 
 test('licence: it is renewed every second, and follows the brake within one', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Failed, Unavailable } from '../../ports.ts'
+import { askAgain } from '../../runtime/licence.ts'
 
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 export type Run = {
@@ -40,10 +41,11 @@ exec "$@"
 
 /**
  * Runs Helm to its end. Aborted, or after its time, it gets SIGTERM, and 20 s later SIGKILL; it has ended when this settles.
- * @throws the signal's reason; Unavailable when it can't be started; Failed when it took too long or said too much
+ * @throws the signal's reason; Held when it was not started, for want of a licence; Unavailable when it can't be started; Failed when it took too long or said too much
  */
 export const run = async ({ binary, args, env, input, folder, longestMs }: Run, signal: AbortSignal): Promise<Ended> => {
   signal.throwIfAborted()
+  askAgain()
   const child = spawn('/bin/sh', ['-c', WATCHED, 'helm', binary, ...args], {
     detached: true, // Ctrl-C on a terminal is for us, and we end it
     env: { ...env, QM_FOLDER: folder },

@@ -1,5 +1,6 @@
 import { type Dispatcher, request } from 'undici'
 import { Unavailable } from '../../ports.ts'
+import { askAgain } from '../../runtime/licence.ts'
 import type { Access } from './access.ts'
 import { textIn } from './answers.ts'
 import { failureOf } from './failure.ts'
@@ -18,7 +19,7 @@ type Call = {
 
 /** One cluster's API over one pool of connections. Every failure is an error of ports.ts, an abort is the signal's reason. */
 export type KubernetesClient = {
-  /** The parsed answer. @throws Gone, Blocked, Refused, Unavailable, Expired (410) */
+  /** The parsed answer. @throws Gone, Blocked, Refused, Unavailable, Expired (410); Held when it was not sent, for want of a licence */
   request(method: string, path: string, call?: Call): Promise<unknown>
   /** The answer as it was written, uncompressed. @throws as `request`, but not for what is no JSON */
   bytes(path: string, call?: Call): Promise<Buffer>
@@ -46,8 +47,9 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer, longestMs 
     path: string,
     call: Call,
     signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData> =>
-    told(onAnswer, verbOf(method, call), () =>
+  ): Promise<Dispatcher.ResponseData> => {
+    if (method !== 'GET') askAgain()
+    return told(onAnswer, verbOf(method, call), () =>
       request(server + path, {
         dispatcher: agent,
         method: method as Dispatcher.HttpMethod,
@@ -57,6 +59,7 @@ export const kubernetesClient = (access: Access, onAnswer?: OnAnswer, longestMs 
         signal,
       }),
     )
+  }
 
   const send = async (method: string, path: string, call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
     const session = await before(sessions.session(), signal)
@@ -167,7 +170,16 @@ const named = async <T>(method: string, path: string, signal: AbortSignal | unde
   }
 }
 
-const OURS: ReadonlySet<string> = new Set(['Gone', 'Blocked', 'Refused', 'Unavailable', 'AlreadyExists', 'Expired', 'TooLarge'])
+const OURS: ReadonlySet<string> = new Set([
+  'Gone',
+  'Blocked',
+  'Refused',
+  'Unavailable',
+  'AlreadyExists',
+  'Expired',
+  'TooLarge',
+  'Held',
+])
 const isNamed = (error: unknown): boolean => error instanceof Error && OURS.has(error.name)
 
 /** What went wrong on the wire, in words: several addresses fail as an AggregateError without a message. */

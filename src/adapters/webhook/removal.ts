@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
 import { z } from 'zod'
 import { type NodeOwner, Refused, type RemovalRequest, type Remover, Unavailable } from '../../ports.ts'
+import { askAgain } from '../../runtime/licence.ts'
 
 type WebhookSettings = {
   readonly url: string
@@ -32,6 +33,7 @@ export const webhookRemover = ({ url, secret, providerIdOf }: WebhookSettings): 
       node: { name: node.name, uid: node.uid, providerID: providerIdIn(owner) },
     })
     const timestamp = String(Math.floor(Date.now() / 1_000))
+    askAgain()
     const limit = AbortSignal.timeout(TIMEOUT_MS)
     const answer = await request(url, {
       method: 'POST',

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createBucket, throttled } from '../../../src/adapters/kubernetes/throttle.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { licence } from '../../../src/runtime/licence.ts'
 import { json, scriptedApi, status } from './scripted-api.ts'
 
 /** A bucket and its clock: `go` lets time pass, ms. */
@@ -83,4 +85,25 @@ test('throttle: only what the API has too much of slows everybody down; a refusa
     rates.push(bucket.rate())
   }
   expect(rates.map((rate) => Math.round(rate / 150))).toEqual([2, 2, 1])
+})
+
+test('throttle: who waits for his turn while the brake is pulled sends nothing any more', async () => {
+  await using api = await scriptedApi((_, response) => json(response, 200, {}))
+  let refusal: string | undefined
+  const life = new AbortController()
+  const governor = { actor: { type: 'cluster', id: 'demo' }, permits: () => refusal }
+  const held = licence({ last: async () => undefined }, governor, systemClock, life.signal)
+  const bucket = createBucket()
+  bucket.complained(performance.now(), 300)
+  const client = throttled(api.client, bucket)
+  await new Promise((resolve) => setTimeout(resolve, 10)) // the licence's first word
+  const [read, deletion] = [
+    held.during('internal', () => client.request('GET', '/api/v1/nodes/a')),
+    held.during('disruptive', () => client.request('DELETE', '/api/v1/nodes/a')),
+  ]
+  refusal = 'the brake is on'
+  await expect(deletion).rejects.toMatchObject({ name: 'Held', message: 'the brake is on' })
+  await read
+  expect(api.asked).toEqual(['GET /api/v1/nodes/a'])
+  life.abort()
 })
