@@ -115,10 +115,10 @@ const openController = async ({ nc, js, journal }: Bed, world: { readonly url: s
     host
       .actors()
       .find(({ self }) => self.type === 'controller')
-      ?.book()?.state.context as { readonly guard: unknown; readonly running: object } | undefined
+      ?.book()?.state.context as { readonly guard: unknown; readonly running: { readonly size: number } } | undefined
   await settled(() => (state()?.guard ?? null) !== null)
   /** Also the controller has heard of every end. */
-  const isIdle = (): boolean => Object.keys(state()?.running ?? {}).length === 0
+  const isIdle = (): boolean => (state()?.running.size ?? 0) === 0
   return { host, ended, client, isIdle }
 }
 

@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promi
   size: () => import('./size.ts'),
   agent: () => import('./agent.ts'),
   controller: () => import('./controller.ts'),
+  commits: () => import('./commits.ts'),
   metrics: () => import('./metrics.ts'),
   failover: () => import('./failover.ts'),
   history: () => import('./history.ts'),

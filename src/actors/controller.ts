@@ -3,16 +3,20 @@ import { setup } from 'xstate'
 import type { ActionOutcome, ControllerEvent, ControllerFact } from '../events/controller.ts'
 import type { GuardSet } from '../events/guard.ts'
 import { actorOf, type Order, type Verb, verbNames, verbs } from '../events/verbs.ts'
+import { EMPTY, found, page } from '../runtime/buckets.ts'
 import { invoked, performed, spawned, tell } from '../runtime/intent.ts'
 import type { Migrations } from '../runtime/types.ts'
 import {
   admission,
   approved,
+  busy,
   type Change,
+  type Clearing,
   type Context,
   dropped,
   ended,
   fromVersion1,
+  fromVersion4,
   type Look,
   looked,
   type Note,
@@ -24,11 +28,6 @@ const cancel = (action: string, { verb }: Running, reason: string) => {
   const to = actorOf(verb, action)
   return { to, event: { type: `${verbs[verb].actor}.Cancel`, reason } }
 }
-/** What gives something back is not cancelled, and under the brake neither is what changes nothing. */
-const cancellations = ({ running }: Context, reason: string, spared: readonly string[]) =>
-  Object.entries(running)
-    .filter(([, { verb }]) => !spared.includes(verbs[verb].reach))
-    .map(([action, each]) => cancel(action, each, reason))
 
 const hashOf = (guard: GuardSet['guard']): string => createHash('sha256').update(JSON.stringify(guard)).digest('hex')
 
@@ -68,13 +67,15 @@ const parts = setup({
   },
   delays: { linger: LINGER_MS },
   guards: {
-    isIdle: ({ context: { running, pending } }) => Object.keys(running).length + Object.keys(pending).length === 0,
-    isBusy: ({ context: { running, pending } }) => Object.keys(running).length + Object.keys(pending).length > 0,
+    isIdle: ({ context }) => busy(context) === 0,
+    isBusy: ({ context }) => busy(context) > 0,
+    isClearing: ({ context }) => context.clearing !== null,
     isKnown: ({ context, event }) =>
-      event.type === 'controller.CancelAction' && (context.running[event.id] ?? context.pending[event.id]) !== undefined,
+      event.type === 'controller.CancelAction' &&
+      (found(context.running, event.id) ?? found(context.pending, event.id)) !== undefined,
     isWaiting: ({ context, event }) =>
       (event.type === 'controller.Approve' || event.type === 'controller.ApprovalExpired') &&
-      context.pending[event.id]?.stage === 'waiting',
+      found(context.pending, event.id)?.stage === 'waiting',
     isOtherGuard: ({ context, event }) =>
       event.type === 'controller.GuardSet' && JSON.stringify(event.guard) !== JSON.stringify(context.guard),
   },
@@ -103,14 +104,28 @@ const onEveryVerb = Object.fromEntries(verbNames.map((verb) => [`controller.${ve
   readonly [V in Verb as `controller.${V}`]: { readonly actions: typeof ordered }
 }
 
-/** Of everything that has not begun. Each is judged on what the one before left. */
-const dropAll = (context: Context, reason: string): readonly Change[] => {
+/** So many are refused or cancelled in one commit, and a bucket more: a commit does not grow with what is under way. */
+const TOGETHER = 200
+const CLEARING = 'clearing'
+
+/**
+ * Refuses what has not begun and cancels what runs, but for what is spared: some now, the others in commits of their own.
+ * Each is judged on what the one before left.
+ */
+const clear = (enqueue: Enqueue, context: Context, clearing: Clearing): void => {
+  const { reason, spared } = clearing
+  const { names, next } = page<unknown>([context.pending, context.running], clearing.next, TOGETHER)
   let now = context
-  return Object.keys(context.pending).map((action) => {
-    const change = dropped(now, action, reason)
-    now = { ...now, ...change.context }
-    return change
-  })
+  for (const action of names) {
+    const running = found(context.running, action)
+    if (!running) {
+      const change = dropped(now, action, reason)
+      now = { ...now, ...change.context }
+      apply(enqueue, change)
+    } else if (!spared.includes(verbs[running.verb].reach)) enqueue({ type: 'tell', params: cancel(action, running, reason) })
+  }
+  enqueue.assign({ clearing: next === undefined ? null : { reason, spared, next } })
+  if (next !== undefined) enqueue.raise({ type: 'controller.ClearNext', at: 0 }, { id: CLEARING, delay: 0 })
 }
 
 /** Admits actions and has one journaled actor made for each; whoever asked hears how it ended. */
@@ -120,9 +135,11 @@ export const controller = parts.createMachine({
     cluster: input?.cluster ?? '',
     closed: input?.paused ? BRAKED : '',
     guard: null,
-    running: {},
-    pending: {},
-    spent: {},
+    running: EMPTY,
+    pending: EMPTY,
+    alone: EMPTY,
+    spent: EMPTY,
+    clearing: null,
   }),
   initial: 'serving',
   invoke: { src: 'followGuard', id: 'followGuard', input: {} },
@@ -148,11 +165,17 @@ export const controller = parts.createMachine({
         apply(enqueue, dropped(context, (event as Heard<'controller.ApprovalExpired'>).id, 'nobody approved it in time')),
       ),
     },
+    'controller.ClearNext': {
+      guard: 'isClearing',
+      actions: parts.enqueueActions(({ enqueue, context }) => {
+        if (context.clearing) clear(enqueue, context, context.clearing)
+      }),
+    },
     'controller.CancelAction': {
       guard: 'isKnown',
       actions: parts.enqueueActions(({ enqueue, context, event }) => {
         const { id } = event as Heard<'controller.CancelAction'>
-        const running = context.running[id]
+        const running = found(context.running, id)
         if (running) enqueue({ type: 'tell', params: cancel(id, running, 'cancelled') })
         else apply(enqueue, dropped(context, id, 'cancelled before it began'))
       }),
@@ -184,20 +207,19 @@ export const controller = parts.createMachine({
           actions: parts.enqueueActions(({ enqueue, context, event }) => {
             const { policy } = event as Extract<ControllerEvent, { readonly type: 'controller.Pause' }>
             enqueue.assign({ closed: BRAKED })
-            for (const change of dropAll(context, BRAKED)) apply(enqueue, change)
-            if (policy === 'rollback')
-              for (const params of cancellations(context, BRAKED, ['restoring', 'internal'])) enqueue({ type: 'tell', params })
+            // Under the brake what changes nothing goes on.
+            const spared = policy === 'rollback' ? ['restoring', 'internal'] : ['disruptive', 'restoring', 'internal']
+            clear(enqueue, context, { reason: BRAKED, spared, next: 0 })
           }),
         },
-        'controller.Resume': { actions: parts.assign({ closed: '' }) },
+        'controller.Resume': { actions: [parts.assign({ closed: '', clearing: null }), parts.cancel(CLEARING)] },
         'controller.Retire': 'retiring',
       },
     },
     retiring: {
       entry: parts.enqueueActions(({ enqueue, context }) => {
         enqueue.assign({ closed: LEAVING })
-        for (const change of dropAll(context, LEAVING)) apply(enqueue, change)
-        for (const params of cancellations(context, LEAVING, ['restoring'])) enqueue({ type: 'tell', params })
+        clear(enqueue, context, { reason: LEAVING, spared: ['restoring'], next: 0 })
       }),
       initial: 'waiting',
       states: {
@@ -222,4 +244,5 @@ export const controllerMigrations: Migrations = {
   2: (state) => state,
   // Version 3 wrote no Events.
   3: (state) => state,
+  4: (state) => ({ ...state, context: fromVersion4(state.context as object) }),
 }

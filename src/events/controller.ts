@@ -48,6 +48,7 @@ export type UncordonNode = z.infer<typeof UncordonNode>
 
 const CancelAction = z.strictObject({ id })
 const ApprovalExpired = z.strictObject({ id })
+const ClearNext = z.strictObject({})
 const Retire = z.strictObject({ policy: BrakePolicy })
 const Resume = z.strictObject({})
 const Cancel = z.strictObject({ reason: z.string() })
@@ -103,6 +104,8 @@ export type ControllerEvent = At &
     | ({ readonly type: 'controller.CancelAction' } & z.infer<typeof CancelAction>)
     | ({ readonly type: 'controller.Approve' } & Approve)
     | ({ readonly type: 'controller.ApprovalExpired' } & z.infer<typeof ApprovalExpired>)
+    /** Refuse and cancel the next of those that are not to go on. */
+    | { readonly type: 'controller.ClearNext' }
     /** Accept nothing more, end when everything has ended. */
     | ({ readonly type: 'controller.Retire' } & z.infer<typeof Retire>)
     /** The brake: accept nothing more until Resume. */
@@ -184,6 +187,7 @@ export const controllerEvents = {
   'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
   'controller.Approve': { schema: Approve, v: 1, command: true },
   'controller.ApprovalExpired': { schema: ApprovalExpired, v: 1 },
+  'controller.ClearNext': { schema: ClearNext, v: 1 },
   'controller.Retire': { schema: Retire, v: 1 },
   'controller.Pause': { schema: Retire, v: 1 },
   'controller.Resume': { schema: Resume, v: 1 },

@@ -1,4 +1,6 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, createActor, initialTransition } from 'xstate'
+import { type Crowd, changedCrowd, crowdFrom, crowdOf, type Sources, some, sourcesOf } from './crowd.ts'
+import { inCrowd, sourcesIn } from './persist.ts'
 import type { Address, Commit, Definition, Intent, JournaledEvent, Timer } from './types.ts'
 
 export type Decision = {
@@ -53,15 +55,48 @@ const scopeOf = (machine: AnyStateMachine): Scope => {
   return scope
 }
 
-const moved = (
-  machine: AnyStateMachine,
-  state: AnyMachineSnapshot,
-  event: JournaledEvent,
-): readonly [AnyMachineSnapshot, readonly Action[]] => {
+type Moved = readonly [AnyMachineSnapshot, readonly Action[]]
+
+const transitioned = (machine: AnyStateMachine, state: AnyMachineSnapshot, event: JournaledEvent): Moved => {
   const scope = scopeOf(machine)
   scope.asked.length = 0 // a machine that threw has left some
   const next = machine.transition(state, event, scope) as AnyMachineSnapshot
   return [next, scope.asked.splice(0)]
+}
+
+/**
+ * One transition. XState copies the bag of children for each that comes or goes: of a crowd it is shown those alone that
+ * the event or the states name. Where the machine has meant another, it decides again and is shown all.
+ */
+const moved = (machine: AnyStateMachine, state: AnyMachineSnapshot, event: JournaledEvent): Moved => {
+  const crowd = crowdOf(state)
+  if (!crowd) {
+    const [next, actions] = transitioned(machine, state, event)
+    const many = next.children === state.children ? undefined : crowdFrom(sourcesIn(next))
+    return [many ? inCrowd(next, many) : next, actions]
+  }
+  const named = some(crowd, [String(event['actorId']), ...state._nodes.flatMap(({ invoke }) => invoke.map(({ id }) => id))])
+  const first = transitioned(machine, showing(state, named), event)
+  if (!isMissing(first)) return joined(crowd, named, first)
+  const all = sourcesOf(crowd)
+  return joined(crowd, all, transitioned(machine, showing(state, all), event))
+}
+/** The machine stopped a child that it was not shown, or stopped them all. */
+const isMissing = ([{ status }, actions]: Moved): boolean =>
+  status !== 'active' || actions.some(({ type, params }) => type === 'xstate.stopChild' && params === undefined)
+
+/** The snapshot with these children. What XState asks of a child is its name. */
+const showing = (state: AnyMachineSnapshot, sources: Sources): AnyMachineSnapshot => {
+  const refs = Object.entries(sources).map(([id, src]) => [id, { id, src }])
+  const children = { value: Object.fromEntries(refs), enumerable: true, configurable: true, writable: true }
+  return Object.defineProperties({} as AnyMachineSnapshot, { ...Object.getOwnPropertyDescriptors(state), children })
+}
+/** What came of the children that were shown, joined to the others. */
+const joined = (crowd: Crowd, shown: Sources, [next, actions]: Moved): Moved => {
+  const now = sourcesIn(next)
+  const gone = Object.keys(shown).filter((ref) => !Object.hasOwn(now, ref))
+  const come = Object.entries(now).filter(([ref, src]) => !Object.hasOwn(shown, ref) || shown[ref] !== src)
+  return [inCrowd(next, changedCrowd(crowd, [...gone.map((ref) => [ref, undefined] as const), ...come])), actions]
 }
 
 /** Pure: the first state. `at` (epoch ms) joins the input, because a machine reads no clock. */

@@ -1,6 +1,6 @@
 import { Corrupt } from './journal.ts'
-import { type Patch, patched } from './patch.ts'
-import type { Persisted } from './persist.ts'
+import type { Patch } from './patch.ts'
+import { type Persisted, patchedState } from './persist.ts'
 import type { CachedSnapshot } from './snapshots.ts'
 import { type Address, addressOf, type Commit, keyOf, type Ledger, type Timer } from './types.ts'
 
@@ -54,7 +54,7 @@ export const book = (before: Book | undefined, self: Address, commit: Commit, se
     ts: commit.ts,
     mv: commit.mv,
     own: commit.own,
-    state: state ?? (patched(before?.state, commit.p as Patch) as Persisted),
+    state: state ?? patchedState(before?.state, commit.p as Patch),
   }
   if (commit.ck && isBeginning) return { ...newest, ...ledgerRead(commit.ck), kept: keptBy(commit, seq) }
   return {

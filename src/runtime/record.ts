@@ -1,8 +1,7 @@
 import type { Decision } from './decide.ts'
 import { type Failure, failureOf } from './effects.ts'
 import { type Book, INIT, type Parent } from './fold.ts'
-import { diff } from './patch.ts'
-import type { Persisted } from './persist.ts'
+import { type Persisted, statePatch } from './persist.ts'
 import type { Checkpoint, Commit, Definition, Intent, JournaledEvent, Timer } from './types.ts'
 
 /** What is to become a commit: an event, what it answers, and what was decided on it. */
@@ -44,9 +43,7 @@ export const recorded = (
   finished: Iterable<string>,
 ): Commit => {
   const { decision, ev, cmd } = draft
-  const left = [...(before?.open.values() ?? [])].filter(
-    ({ kind, ref }) => kind === 'invoke' && decision?.left.includes(ref ?? ''),
-  )
+  const left = decision && decision.left.length > 0 ? abandoned(before, decision.left) : []
   return {
     f: 1,
     n: (before?.n ?? 0) + 1,
@@ -64,14 +61,20 @@ export const recorded = (
     ...(draft.ck && { ck: draft.ck }),
     ev,
     to: next.value,
-    p: diff(draft.ck ? undefined : before?.state, next) as Commit['p'],
+    p: statePatch(draft.ck ? undefined : before?.state, next) as Commit['p'],
     fx: [...(decision?.fx ?? []), ...(draft.fx ?? []), ...report(before, next, draft)],
-    done: [...new Set([...finished, ...(draft.done ?? []), ...left.map(({ key }) => key)])],
+    done: [...new Set([...finished, ...(draft.done ?? []), ...left])],
     tdel: [...(draft.tdel ?? []), ...(decision?.tdel ?? [])],
     tset: [...(draft.tset ?? []), ...(decision?.tset ?? [])],
     em: [...(decision?.em ?? []), ...(draft.em ?? []).map((fact, index) => ({ i: OWN_FACTS + index, ev: fact }))],
   }
 }
+
+/** Keys of invoked effects whose state was left. */
+const abandoned = (before: Book | undefined, refs: readonly string[]): readonly string[] =>
+  [...(before?.open.values() ?? [])]
+    .filter(({ kind, ref }) => kind === 'invoke' && refs.includes(ref ?? ''))
+    .map(({ key }) => key)
 
 /** The end of a child is told to its parent by the commit that ends it. */
 const report = (before: Book | undefined, next: Persisted, { ev, decision }: Draft): readonly Intent[] => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { NO_GUARD } from '../../src/events/guard.ts'
+import { found } from '../../src/runtime/buckets.ts'
 import { decide } from '../../src/runtime/decide.ts'
 import { type Book, book } from '../../src/runtime/fold.ts'
 import { hydrate } from '../../src/runtime/persist.ts'
@@ -182,9 +183,68 @@ test('controller: what version 1 had under way is known to this version, and its
     for (const action of Object.keys(state.children)) {
       const heard = decide(definition, old.actor, snapshot, { ...done(action, { outcome: 'done' }), at: 1 })
       expect(heard?.fx[0], action).toMatchObject({ kind: 'stop', to: { id: action } })
-      expect(heard?.next.context.running[action]).toBeUndefined()
+      expect(found(heard?.next.context.running, action)).toBeUndefined()
       seen++
     }
   }
   expect(seen).toBeGreaterThan(10)
+})
+
+test('controller: what version 4 kept in one bag is known to this version, and what one alone may be at work on', () => {
+  const entry = { verb: 'DrainNode', node: 'n1', since: 1, digest: '', alone: 'node n1' }
+  const waiting = { ...entry, node: 'n2', alone: 'node n2', stage: 'waiting', order: { id: 'a2', nodeName: 'n2' } }
+  const spent = { a1: { verb: 'DrainNode', node: 'n1', pods: 0, at: 1 } }
+  const definition = shipped('controller')
+  const self = { type: 'controller', id: 'demo' }
+  const old = {
+    status: 'active' as const,
+    value: 'serving',
+    context: { cluster: 'demo', closed: '', guard: NO_GUARD, running: { a1: entry }, pending: { a2: waiting }, spent },
+    children: { followGuard: 'followGuard', a1: 'DrainNode' },
+  }
+  const snapshot = hydrate(definition.machine, migrated(definition, self, { mv: 4, state: old } as unknown as Book))
+  const told = (event: Event) => decide(definition, self, snapshot, { ...event, at: 2 })?.em[0]?.ev
+  expect(told({ ...drain, id: 'a3' })).toMatchObject({ reason: 'action a1 (DrainNode) is at work on this node' })
+  expect(told({ ...drain, id: 'a3', nodeName: 'n2' })).toMatchObject({ type: 'controller.ActionRefused' })
+  expect(told({ type: 'controller.Approve', id: 'a2' })).toMatchObject({ type: 'controller.ActionApproved', action: 'a2' })
+  expect(told(done('a1', { outcome: 'refused' }))).toMatchObject({ type: 'controller.ActionRefused', action: 'a1' })
+})
+
+test('controller: under the brake thousands are cancelled and refused, some in each commit, and each once', () => {
+  const definition = shipped('controller')
+  const self = { type: 'controller', id: 'demo' }
+  const events: Event[] = []
+  for (let index = 0; index < 1_000; index++) events.push({ ...drain, id: `a${index}`, nodeName: `n${index}` })
+  events.push({ ...guardSet, guard: { ...NO_GUARD, approval: { verbs: ['DrainNode'], expirySeconds: 60 } } })
+  for (let index = 1_000; index < 2_000; index++) events.push({ ...drain, id: `a${index}`, nodeName: `n${index}` })
+  let snapshot = given(definition, born({ cluster: 'demo', paused: false }), guardSet, ...events).state
+  const heard: string[] = []
+  let commits = 0
+  for (let event: Event | undefined = { type: 'controller.Pause', policy: 'rollback' }; event; commits++) {
+    const decision = decide(definition, self, snapshot, { ...event, at: 1 })
+    if (!decision) throw new Error(`${event.type} is not accepted`)
+    const cancelled = decision.fx.flatMap(({ kind, name, to }) =>
+      kind === 'send' && name === 'drain-node.Cancel' ? [to?.id ?? ''] : [],
+    )
+    const refused = decision.em.map(({ ev }) => String(ev['action']))
+    expect(cancelled.length + refused.length).toBeLessThan(300)
+    heard.push(...cancelled, ...refused)
+    snapshot = decision.next
+    event = decision.tset.find(({ id }) => id === 'clearing')?.ev as Event | undefined
+  }
+  expect(heard.toSorted()).toEqual(Array.from({ length: 2_000 }, (_, index) => `a${index}`).toSorted())
+  expect(commits).toBeGreaterThan(7)
+  expect(snapshot.context.pending.size).toBe(0)
+})
+
+test('controller: released in the middle of it, the others go on', () => {
+  const events: Event[] = []
+  for (let index = 0; index < 500; index++) events.push({ ...drain, id: `a${index}`, nodeName: `n${index}` })
+  const pause = { type: 'controller.Pause', policy: 'rollback' }
+  const told = given(shipped('controller'), born({ cluster: 'demo', paused: false }), guardSet, ...events, pause)
+  told.when({ type: 'controller.ClearNext' }).then({ to: 'serving' })
+  const released = given(shipped('controller'), born({ cluster: 'demo', paused: false }), guardSet, ...events, pause, {
+    type: 'controller.Resume',
+  })
+  released.when({ type: 'controller.ClearNext' }).then('refused')
 })

@@ -3,6 +3,7 @@ import type { ActionOutcome, ControllerFact } from '../../events/controller.ts'
 import type { Guard } from '../../events/guard.ts'
 import type { Approve, CreateEvent, Signature } from '../../events/orders.ts'
 import { aloneOf, type Order, type Target, targetOf, type Verb, verbOf, verbs } from '../../events/verbs.ts'
+import { type Buckets, bucketed, EMPTY, filteredBeside, found, put, without } from '../../runtime/buckets.ts'
 import { approvalTime, brokenRule, type Charge, longestWindow, needsLook, type Spent, spentBudget, unsigned } from './guard.ts'
 import { canonical } from './signature.ts'
 
@@ -28,11 +29,18 @@ export type Context = {
   readonly closed: string
   /** Null until it was read. */
   readonly guard: Guard | null
-  readonly running: Readonly<Record<string, Running>>
-  readonly pending: Readonly<Record<string, Pending>>
+  readonly running: Buckets<Running>
+  readonly pending: Buckets<Pending>
+  /** Which action is at work, or is to be, on what one alone may be at work on. */
+  readonly alone: Buckets<string>
   /** What the guard's budgets still count, by action. */
-  readonly spent: Readonly<Record<string, Spent>>
+  readonly spent: Buckets<Spent>
+  /** What is being cancelled, some at a time; `next` says from where on. */
+  readonly clearing: Clearing | null
 }
+export type Clearing = { readonly reason: string; readonly spared: readonly string[]; readonly next: number }
+/** Actions that run or are to run. */
+export const busy = ({ running, pending }: Pick<Context, 'running' | 'pending'>): number => running.size + pending.size
 type NewEvent = { readonly regarding: CreateEvent['objectReference'] }
 type Letter = { readonly to: string; readonly event: { readonly type: string; readonly [field: string]: unknown } }
 
@@ -120,7 +128,7 @@ const refused = (action: string, entry: Entry, reason: string): Change => ({
 export const admission = (context: Context, order: Order): Change => {
   const { id } = order
   const entry = entryOf(order)
-  const before = context.running[id] ?? context.pending[id]
+  const before = found(context.running, id) ?? found(context.pending, id)
   if (before?.digest === entry.digest)
     return { facts: [{ type: 'controller.ActionRepeated', ...about(id, entry), outcome: 'running' }] }
   const reason = objection(context, order, entry)
@@ -130,10 +138,19 @@ export const admission = (context: Context, order: Order): Change => {
   const pending: Pending = { ...entry, stage: 'looking', order: bare(order) }
   const { node, pod } = entry
   return {
-    context: { pending: { ...context.pending, [id]: pending } },
+    context: waitingFor(context, id, pending),
     looks: { id, at: { ...(node !== undefined && { node }), ...(pod !== undefined && { pod }) } },
   }
 }
+const waitingFor = (context: Context, id: string, pending: Pending): Partial<Context> => ({
+  pending: put(context.pending, id, pending),
+  alone: claimed(context, id, pending),
+})
+const claimed = ({ alone }: Context, id: string, entry: Entry): Context['alone'] =>
+  entry.alone === undefined || found(alone, entry.alone) === id ? alone : put(alone, entry.alone, id)
+const freed = ({ alone }: Context, id: string, entry: Entry): Context['alone'] =>
+  entry.alone !== undefined && found(alone, entry.alone) === id ? without(alone, entry.alone) : alone
+
 /** What gives something back is held up by nothing. */
 const isFree = (verb: Verb): boolean => verbs[verb].reach === 'restoring'
 
@@ -142,21 +159,17 @@ const objection = (context: Context, order: Order, entry: Entry): string | undef
   const { running, pending, closed, guard, cluster } = context
   if (!/^[A-Za-z0-9]/.test(order.id)) return 'an id begins with a letter or a digit'
   if (closed !== '' && !isFree(entry.verb)) return closed
-  if (running[order.id] ?? pending[order.id]) return 'an action with this id is running, and its order was another'
-  if (Object.keys(running).length + Object.keys(pending).length >= MOST_ACTIONS)
-    return `${MOST_ACTIONS} actions are running already`
+  if (found(running, order.id) ?? found(pending, order.id)) return 'an action with this id is running, and its order was another'
+  if (busy(context) >= MOST_ACTIONS) return `${MOST_ACTIONS} actions are running already`
   return rivalry(context, order.id, entry) ?? (isFree(entry.verb) ? undefined : ruled(guard, cluster, order))
 }
 const ruled = (guard: Guard | null, cluster: string, order: Order): string | undefined =>
   guard ? brokenRule(guard, cluster, order) : 'the guard is not read yet: order it again in a moment'
 
-const rivalry = ({ running, pending }: Context, id: string, { alone }: Entry): string | undefined => {
-  if (alone === undefined) return undefined
-  for (const bag of [running, pending])
-    for (const [action, each] of Object.entries(bag))
-      if (each.alone === alone && action !== id)
-        return `action ${action} (${each.verb}) is at work on this ${alone.split(' ')[0]}`
-  return undefined
+const rivalry = ({ running, pending, alone: known }: Context, id: string, { alone }: Entry): string | undefined => {
+  const action = alone === undefined ? undefined : found(known, alone)
+  const rival = action === undefined || action === id ? undefined : (found(running, action) ?? found(pending, action))
+  return rival && `action ${action} (${rival.verb}) is at work on this ${alone?.split(' ')[0]}`
 }
 
 const chargeOf = (entry: Running): Charge => ({
@@ -169,41 +182,54 @@ const chargeOf = (entry: Running): Charge => ({
 /** An order that breaks no rule: within the budgets it waits for approval, or begins. */
 const judged = (context: Context, id: string, entry: Running, order: object, at: number): Change => {
   const over = overspent(context, entry, at)
-  if (over !== undefined) return { ...refused(id, entry, over), context: { pending: without(context.pending, id) } }
+  if (over !== undefined)
+    return { ...refused(id, entry, over), ...(found(context.pending, id) && { context: leaving(context, id, entry) }) }
   const ms = context.guard ? approvalTime(context.guard, entry.verb) : undefined
   if (ms === undefined || isFree(entry.verb)) return begun(context, id, entry, order, at)
   return {
     facts: [{ type: 'controller.ActionWaiting', ...about(id, entry), until: at + ms }],
-    context: { pending: { ...context.pending, [id]: { ...entry, stage: 'waiting', order } } },
+    context: waitingFor(context, id, { ...entry, stage: 'waiting', order }),
     expires: { id, ms },
   }
 }
 const overspent = ({ guard, spent, running }: Context, entry: Running, at: number): string | undefined =>
-  guard && !isFree(entry.verb)
-    ? spentBudget(guard, Object.values(spent), Object.values(running).map(chargeOf), chargeOf(entry), at)
-    : undefined
+  guard && !isFree(entry.verb) ? spentBudget(guard, spent, running, chargeOf(entry), at) : undefined
 
 const begun = (context: Context, id: string, entry: Running, order: object, at: number): Change => {
-  const window = context.guard ? longestWindow(context.guard) : 0
-  const still = Object.entries(context.spent).filter(([, each]) => at - each.at < window)
-  const spent = window > 0 ? [...still, [id, { ...chargeOf(entry), at }] as const] : still
   return {
     facts: [{ type: 'controller.ActionAccepted', ...about(id, entry) }],
     context: {
-      running: { ...context.running, [id]: { ...entry, since: at } },
+      running: put(context.running, id, { ...entry, since: at }),
       pending: without(context.pending, id),
-      spent: Object.fromEntries(spent),
+      alone: claimed(context, id, entry),
+      spent: charged(context, id, { ...chargeOf(entry), at }),
     },
     begins: { verb: entry.verb, id, order },
     notes: noted(id, entry, 'ActionAccepted'),
   }
 }
 
+const charged = ({ guard, spent }: Context, id: string, charge: Spent): Context['spent'] => {
+  const window = guard ? longestWindow(guard) : 0
+  if (window === 0) return spent.size === 0 ? spent : EMPTY
+  return put(
+    filteredBeside(spent, id, (each) => charge.at - each.at < window),
+    id,
+    charge,
+  )
+}
+/** An action that is no more: what it alone might be at work on is free. */
+const leaving = (context: Context, id: string, entry: Entry): Partial<Context> => ({
+  running: without(context.running, id),
+  pending: without(context.pending, id),
+  alone: freed(context, id, entry),
+})
+
 const entryIn = ({ stage: _, order: __, ...entry }: Pending): Running => entry
 
 /** Pure: what an order would touch was seen. */
 export const looked = (context: Context, id: string, seen: Seen, at: number): Change => {
-  const pending = context.pending[id]
+  const pending = found(context.pending, id)
   if (!pending) return {}
   const entry = { ...entryIn(pending), ...seen }
   if (context.closed !== '') return dropped(context, id, context.closed)
@@ -216,7 +242,7 @@ export const approved = (
   { at, type: _, ...payload }: Approve & { readonly type: string; readonly at: number },
 ): Change => {
   const { id } = payload
-  const pending = context.pending[id]
+  const pending = found(context.pending, id)
   if (!pending || !context.guard) return {}
   const entry = entryIn(pending)
   const reason = unsigned(context.guard, context.cluster, 'Approve', payload)
@@ -229,16 +255,16 @@ export const approved = (
 
 /** Pure: an order that has not begun is refused after all. */
 export const dropped = (context: Context, id: string, reason: string): Change => {
-  const pending = context.pending[id]
+  const pending = found(context.pending, id)
   if (!pending) return {}
-  return { ...refused(id, entryIn(pending), reason), context: { pending: without(context.pending, id) }, decided: id }
+  return { ...refused(id, entryIn(pending), reason), context: leaving(context, id, pending), decided: id }
 }
 
 const REASONS = { done: 'ActionDone', gone: 'ActionDone', failed: 'ActionFailed', refused: 'ActionRefused' } as const
 
 /** Pure: what the end of an action brings about. `isRepeat`: it had ended before, under the same id. */
 export const ended = (context: Context, action: string, outcome: ActionOutcome, isRepeat: boolean): Change => {
-  const entry = context.running[action]
+  const entry = found(context.running, action)
   if (!entry) return {}
   const why = outcome.reason === undefined ? {} : { reason: outcome.reason }
   const facts: readonly ControllerFact[] = isRepeat
@@ -247,7 +273,7 @@ export const ended = (context: Context, action: string, outcome: ActionOutcome, 
       ? [{ type: 'controller.ActionRefused', ...about(action, entry), reason: outcome.reason ?? '' }]
       : []
   const notes = isRepeat ? [] : noted(action, entry, REASONS[outcome.outcome], outcome.reason)
-  return { facts, notes, letters: letterTo(action, entry, outcome), context: { running: without(context.running, action) } }
+  return { facts, notes, letters: letterTo(action, entry, outcome), context: leaving(context, action, entry) }
 }
 
 const letterTo = (
@@ -261,11 +287,6 @@ const letterTo = (
   return [{ to: requester, event: { type: `${type}.ActionEnded`, action, verb, nodeName: node, ...said } }]
 }
 
-const without = <Value>(bag: Readonly<Record<string, Value>>, key: string): Readonly<Record<string, Value>> => {
-  const { [key]: _, ...rest } = bag
-  return rest
-}
-
 /** Version 1 knew only nodes, no guard, and named its children otherwise. */
 export const fromVersion1 = (context: object): object => {
   const { running, ...rest } = context as { readonly running: Readonly<Record<string, { readonly node: string }>> }
@@ -274,4 +295,25 @@ export const fromVersion1 = (context: object): object => {
     { ...each, since: 0, digest: '', alone: `node ${each.node}` },
   ])
   return { ...rest, running: Object.fromEntries(entries), guard: null, pending: {}, spent: {} }
+}
+
+type Flat<Value> = Readonly<Record<string, Value>>
+/** Version 4 kept all of them in one bag, and cancelled them at once. */
+export const fromVersion4 = (context: object): object => {
+  const { running, pending, spent, ...rest } = context as {
+    readonly running: Flat<Running>
+    readonly pending: Flat<Pending>
+    readonly spent: Flat<Spent>
+  }
+  const alone = [...Object.entries(running), ...Object.entries(pending)].flatMap(([id, entry]) =>
+    entry.alone === undefined ? [] : [[entry.alone, id]],
+  )
+  return {
+    ...rest,
+    running: bucketed(running),
+    pending: bucketed(pending),
+    alone: bucketed(Object.fromEntries(alone)),
+    spent: bucketed(spent),
+    clearing: null,
+  }
 }

@@ -1,14 +1,15 @@
 import { type Budget, type Guard, isDisruptive, type ObjectRule, verbsByDefault } from '../../events/guard.ts'
 import type { ObjectId, Signature } from '../../events/orders.ts'
 import { createdObject, type Order, type Target, targetOf, type Verb, verbOf, verbs } from '../../events/verbs.ts'
+import { type Buckets, valuesOf } from '../../runtime/buckets.ts'
 import { signatureFault, signedText } from './signature.ts'
 
 /** What an action counts for: its target, and what was seen of it. */
 export type Charge = Target & {
   readonly verb: Verb
   readonly zone?: string
-  /** Pods that leave their node because of it. */
-  readonly pods: number
+  /** Pods that leave their node because of it; absent: none. */
+  readonly pods?: number
 }
 /** A charge, and when it was made, epoch ms. */
 export type Spent = Charge & { readonly at: number }
@@ -99,14 +100,15 @@ export const longestWindow = ({ budgets }: Guard): number =>
  */
 export const spentBudget = (
   guard: Guard,
-  spent: readonly Spent[],
-  running: readonly Charge[],
+  spent: Buckets<Spent>,
+  running: Buckets<Charge>,
   charge: Charge,
   at: number,
 ): string | undefined => {
   for (const budget of budgetsFor(guard, charge.verb)) {
     const { withinSeconds, name, most, counts } = budget
-    const counted = withinSeconds === undefined ? running : spent.filter((each) => at - each.at < withinSeconds * 1_000)
+    const counted =
+      withinSeconds === undefined ? valuesOf(running) : valuesOf(spent).filter((each) => at - each.at < withinSeconds * 1_000)
     const alike = counted.filter((each) => isCounted(budget, each) && isAlike(budget, each, charge))
     if (amount(counts, [...alike, charge]) <= most) continue
     const time = withinSeconds === undefined ? 'at once' : `within ${withinSeconds} s`
@@ -121,7 +123,7 @@ const placeOf = ({ per }: Budget, charge: Charge): string => (per === 'cluster' 
 /** A node that is drained and then deleted is one node. */
 const amount = (counts: Budget['counts'], charges: readonly Charge[]): number => {
   if (counts === 'actions') return charges.length
-  if (counts === 'pods') return charges.reduce((sum, { pods }) => sum + pods, 0)
+  if (counts === 'pods') return charges.reduce((sum, { pods = 0 }) => sum + pods, 0)
   return new Set(charges.flatMap(({ node }) => node ?? [])).size
 }
 

@@ -99,7 +99,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const controllerDef: ActorDef<typeof controller> = {
     type: 'controller',
-    version: 4,
+    version: 5,
     migrate: controllerMigrations,
     machine: controller,
     events: { ...controllerEvents, ...guardEvents, ...orderEvents, ...chartOrders(ports.charts) },
