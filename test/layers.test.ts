@@ -8,7 +8,8 @@ const mayImport: Readonly<Record<string, RegExp>> = {
   ports: /^events$/,
   runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert|async_hooks))$/,
   actors: /^(xstate|zod|node:crypto|events|ports|runtime\/(buckets|intent|types))$/,
-  adapters: /^(events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
+  adapters:
+    /^(adapters\/binaries|events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,
   commands: /./,
   main: /./,

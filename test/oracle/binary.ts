@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { access, constants, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { binaryCache } from '../../src/adapters/nats-server/find.ts'
+import { binaryCache } from '../../src/adapters/binaries/cache.ts'
 import { goBuild, goPath } from '../control-plane/go.ts'
 import { builtOnce } from '../control-plane/once.ts'
 

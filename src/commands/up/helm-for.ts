@@ -2,7 +2,6 @@ import { findHelm } from '../../adapters/helm/find.ts'
 import type { Entry } from '../../adapters/helm/workplace.ts'
 import { helm } from '../../adapters/helm.ts'
 import type { Access } from '../../adapters/kubernetes/access.ts'
-import { binaryCache } from '../../adapters/nats-server/find.ts'
 import { ChartPolicy } from '../../events/charts.ts'
 import { type Helm, Unavailable } from '../../ports.ts'
 import type { Log } from '../../runtime/ground.ts'
@@ -29,7 +28,7 @@ const entryTo =
 export const helmFor = (access: Access, policy: ChartPolicy | undefined, log: Pick<Log, 'info'>): Helm => {
   let finding: Promise<string> | undefined
   const find = async (): Promise<string> => {
-    const found = await findHelm({ cacheFolder: binaryCache(), onProgress: (message) => log.info({}, message) })
+    const found = await findHelm({ onProgress: (message) => log.info({}, message) })
     log.info({ path: found.path, version: found.version, source: found.source }, 'Helm is found')
     return found.path
   }

@@ -12,7 +12,6 @@ import { helm } from '../../../src/adapters/helm.ts'
 import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
 import { rbacReads } from '../../../src/adapters/kubernetes/rbac.ts'
-import { binaryCache } from '../../../src/adapters/nats-server/find.ts'
 import {
   type ChartOrder,
   ChartPolicy,
@@ -43,7 +42,7 @@ let binary: string
 const nothing = (): void => {}
 
 beforeAll(async () => {
-  const found = await findHelm({ cacheFolder: binaryCache(), onProgress: (line) => process.stderr.write(`  ${line}\n`) })
+  const found = await findHelm({ onProgress: (line) => process.stderr.write(`  ${line}\n`) })
   binary = found.path
   plane = await controlPlaneForTest()
   await addNodes(plane.api, 1)

@@ -6,9 +6,10 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { binaryCache } from '../../../src/adapters/binaries/cache.ts'
 import { OLDEST_SERVER } from '../../../src/adapters/jetstream/streams.ts'
-import { binaryCache, findNatsServer, NoNatsServer } from '../../../src/adapters/nats-server/find.ts'
-import { platformOf } from '../../../src/adapters/nats-server/install.ts'
+import { findNatsServer, NoNatsServer } from '../../../src/adapters/nats-server/find.ts'
+import { platformOf } from '../../../src/adapters/nats-server/release.ts'
 import { OLDEST_VERSION, olderThan, PINNED_VERSION } from '../../../src/adapters/nats-server/version.ts'
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'qm-nats-find-')))
