@@ -10,6 +10,8 @@ import type { RbacObject } from './events/rbac.ts'
 
 /** One object of the cluster, meant by its UID: another object of the same name is not it. */
 type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
+/** A pod that is to leave. `owner`: the UID of what will replace it. `unready`: not ready, or ending, when it was listed. */
+export type Evicted = PodRef & { readonly owner?: string; readonly unready?: true }
 export type NodeRef = { readonly name: string; readonly uid: string }
 /** A VolumeAttachment, and the PersistentVolume that it attaches; without one, the volume is a pod's own. */
 export type Attachment = {
@@ -115,8 +117,8 @@ export type Waiter = {
 
 /** Evictions of many pods at the same time: nobody asks without a prospect, and each budget's pods take turns. */
 export type Evictions = {
-  /** As `KubernetesWrites.evictPod`. */
-  evict(pod: PodRef, signal?: AbortSignal): Promise<void>
+  /** As `KubernetesWrites.evictPod`, or Blocked without asking where that would be the answer. */
+  evict(pod: Evicted, signal?: AbortSignal): Promise<void>
   /** Resolves when the budget may let this pod go, or when it is time to look again. */
   awaitTurn(waiter: Waiter, signal: AbortSignal): Promise<void>
   /** Resolves when no pod with this UID exists, or when it should long have ended by its own grace period. */

@@ -53,8 +53,14 @@ const Retire = z.strictObject({ policy: BrakePolicy })
 const Resume = z.strictObject({})
 const Cancel = z.strictObject({ reason: z.string() })
 
-/** A pod meant by its UID; `owner` is the UID of what will replace it. */
-export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string; readonly owner?: string }
+/** A pod meant by its UID; `owner` is the UID of what will replace it, `unready` that it was not ready, or ending, when it was listed. */
+export type PodRef = {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly owner?: string
+  readonly unready?: true
+}
 
 /** The annotation that says which action cordoned a node: only for that action the cordon is taken back. */
 export const CORDONED_BY = 'quartermaster.dev/cordoned-by'

@@ -121,7 +121,7 @@ const limitFaults = ({ reach, timeoutMs }: EffectDef<any, any>): readonly string
 }
 
 const effectFaults = (effect: EffectDef<any, any>): readonly string[] => {
-  const { reach, timeoutMs, concurrency, idempotency } = effect
+  const { reach, timeoutMs, concurrency, oneByOne, idempotency } = effect
   return [
     ...(typeof effect.run === 'function' ? [] : ['run is no function']),
     ...(['disruptive', 'restoring', 'internal'].includes(reach) ? [] : [`reach: "${reach}" is not known`]),
@@ -130,6 +130,7 @@ const effectFaults = (effect: EffectDef<any, any>): readonly string[] => {
     ...(idempotency === 'probe' && timeoutMs === 'activity' ? ['an activity is begun again, not probed'] : []),
     ...limitFaults(effect),
     ...(concurrency === undefined || isVersion(concurrency) ? [] : [`concurrency: ${concurrency} is not one of 1, 2, 3 …`]),
+    ...(oneByOne === undefined || typeof oneByOne === 'function' ? [] : ['oneByOne is no function']),
     ...retryFaults(effect),
   ]
 }

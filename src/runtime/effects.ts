@@ -64,15 +64,15 @@ const attempted = async (
   context: EffectContext,
   { licence, clock, slots, meter }: Means,
 ): Promise<unknown> => {
-  const { reach, concurrency } = definition
-  const request = (): Promise<unknown> =>
-    licence.during(reach, () => counted(meter, context.actor, name, () => once(definition, input, context, clock)))
-  if (concurrency === undefined) return request()
-  const giveBack = await slots.take(`${context.actor.type}.${name}`, concurrency, context.signal)
+  const { reach, concurrency, oneByOne } = definition
+  const all = `${context.actor.type}.${name}`
+  const places: (() => void)[] = []
   try {
-    return await request()
+    if (oneByOne) places.push(await slots.take(`${all}/${oneByOne(input)}`, 1, context.signal))
+    if (concurrency !== undefined) places.push(await slots.take(all, concurrency, context.signal))
+    return await licence.during(reach, () => counted(meter, context.actor, name, () => once(definition, input, context, clock)))
   } finally {
-    giveBack()
+    for (const giveBack of places) giveBack()
   }
 }
 

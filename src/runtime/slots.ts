@@ -9,8 +9,10 @@ export const createSlots = (): Slots => {
   const queues = new Map<string, Set<() => void>>()
   const give = (name: string): void => {
     const [next] = queues.get(name) ?? []
+    const taken = used.get(name) ?? 1
     if (next) next()
-    else used.set(name, (used.get(name) ?? 1) - 1)
+    else if (taken > 1) used.set(name, taken - 1)
+    else used.delete(name)
   }
   const waited = (name: string, signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -18,6 +20,7 @@ export const createSlots = (): Slots => {
       queues.set(name, queue)
       const end = (settle: () => void) => () => {
         queue.delete(granted)
+        if (queue.size === 0) queues.delete(name)
         signal.removeEventListener('abort', aborted)
         settle()
       }

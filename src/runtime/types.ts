@@ -135,6 +135,8 @@ export type EffectDef<Input, Output> = {
   readonly timeoutMs: number | 'activity'
   /** At most so many of it at once in one process; the others wait in order. */
   readonly concurrency?: number
+  /** Of those with the same key only one at a time: the others wait in order, and take up no place meanwhile. */
+  readonly oneByOne?: (input: Input) => string
   readonly retry?: { readonly attempts: number; readonly backoffMs: number; readonly on: readonly string[] }
   readonly run: (input: Input, context: EffectContext) => Promise<Output>
 } & (

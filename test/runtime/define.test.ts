@@ -261,6 +261,7 @@ test.each<[object, string]>([
   [{ timeoutMs: 0 }, 'timeoutMs: 0 is no time in milliseconds'],
   [{ timeoutMs: Number.NaN }, 'timeoutMs: NaN is no time in milliseconds'],
   [{ concurrency: 0 }, 'concurrency: 0 is not one of 1, 2, 3 …'],
+  [{ oneByOne: 'name' }, 'oneByOne is no function'],
   [{ retry: { ...retry, attempts: 0 } }, 'retry.attempts: 0 is not one of 1, 2, 3 …'],
   [{ retry: { ...retry, backoffMs: Number.POSITIVE_INFINITY } }, 'retry.backoffMs: Infinity is no time in milliseconds'],
   [{ retry: { ...retry, on: [] } }, 'retry.on names no error: nothing would be tried again'],

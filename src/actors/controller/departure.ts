@@ -1,3 +1,4 @@
+import type { PodRef } from '../../events/controller.ts'
 import { controllerOf, type Pod } from '../../events/kubernetes.ts'
 import type { Cursor } from './drain-node.ts'
 
@@ -28,6 +29,17 @@ const compared = (a: Cursor, b: Cursor): number =>
 /** Without key, value and effect it is a toleration of every taint, the one against scheduling included. */
 const toleratesEverything = ({ spec }: Pod): boolean =>
   spec.tolerations?.some(({ key = '', operator, effect = '' }) => key === '' && operator === 'Exists' && effect === '') ?? false
+
+const isReady = ({ conditions }: Pod['status']): boolean =>
+  conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+
+/** Pure: the pod, meant by its UID, with what is to be known of it to evict it. */
+export const refOf = ({ metadata, status }: Pod): PodRef => {
+  const { namespace = '', name, uid, deletionTimestamp } = metadata
+  const owner = controllerOf(metadata)?.uid
+  const isUnready = !isReady(status) || deletionTimestamp !== undefined
+  return { namespace, name, uid, ...(owner !== undefined && { owner }), ...(isUnready && { unready: true }) }
+}
 
 const isFinished = ({ status: { phase } }: Pod): boolean => phase === 'Succeeded' || phase === 'Failed'
 

@@ -1,10 +1,9 @@
 import type { Attached, PodRef } from '../../events/controller.ts'
-import { controllerOf, type Pod } from '../../events/kubernetes.ts'
 import { type Evictions, Gone, type KubernetesWrites, type NodeRemoval, type Power } from '../../ports.ts'
 import type { EffectDef, EffectsOf } from '../../runtime/types.ts'
 import { cordoning, restoring } from './cordon.ts'
 import type { deleteNode } from './delete-node.ts'
-import { claimsOfStaying, leavingNext } from './departure.ts'
+import { claimsOfStaying, leavingNext, refOf } from './departure.ts'
 import type { drainNode, NodeBefore } from './drain-node.ts'
 import type { eviction } from './eviction.ts'
 import { nodeFound } from './node-identity.ts'
@@ -42,12 +41,6 @@ const asking = {
 const waiting = { reach: 'internal', idempotency: 'natural', timeoutMs: 'activity' } as const
 
 type Cordon = { readonly name: string; readonly uid: string; readonly action: string }
-
-const refOf = ({ metadata }: Pod): PodRef => {
-  const { namespace = '', name, uid } = metadata
-  const owner = controllerOf(metadata)?.uid
-  return { namespace, name, uid, ...(owner !== undefined && { owner }) }
-}
 
 const readNode = (
   kubernetes: KubernetesWrites,
@@ -163,6 +156,8 @@ export const evictionEffects = (kubernetes: KubernetesWrites, evictions: Evictio
     timeoutMs: REQUEST_MS,
     retry: patiently,
     concurrency: TOGETHER,
+    // Two at once for one budget change the same object: the API lets one of them wait for half a second, and begin anew.
+    oneByOne: ({ owner, uid }) => owner ?? uid,
     run: (pod, { signal }) => evictions.evict(pod, signal),
   },
   deletePod: {

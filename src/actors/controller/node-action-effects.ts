@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { controllerOf } from '../../events/kubernetes.ts'
 import { Gone, type KubernetesWrites, type NodeWaits, type Objects, Unavailable } from '../../ports.ts'
 import type { EffectsOf } from '../../runtime/types.ts'
 import type { CheckNodeDeletedEffects } from './check-node-deleted.ts'
 import type { checkNodeStatus } from './check-node-status.ts'
+import { refOf } from './departure.ts'
 import type { evictPod } from './evict-pod.ts'
 import { type NodeFound, nodeFound } from './node-identity.ts'
 import { nodeStatus } from './node-status.ts'
@@ -54,9 +54,7 @@ export const evictPodEffects = (kubernetes: Pick<KubernetesWrites, 'getPod'>): E
     ...asking,
     run: async ({ namespace, name }, { signal }) => {
       const pod = await kubernetes.getPod(namespace, name, signal)
-      if (!pod) return null
-      const owner = controllerOf(pod.metadata)?.uid
-      return { namespace, name, uid: pod.metadata.uid, node: pod.spec.nodeName ?? '', ...(owner !== undefined && { owner }) }
+      return pod ? { ...refOf(pod), node: pod.spec.nodeName ?? '' } : null
     },
   },
 })

@@ -49,12 +49,17 @@ export const kubernetesEvictions = (client: KubernetesClient, kubernetes: Kubern
 
   return {
     evict: async (pod, signal) => {
+      const refusal = turns.refusal(pod)
+      if (refusal)
+        throw new Blocked(`not asked, as another pod of its owner was refused: ${refusal.message}`, undefined, refusal.budget)
       let granted: boolean | undefined
       try {
         await kubernetes.evictPod(pod, signal)
         granted = true
       } catch (error) {
         if (error instanceof Blocked || error instanceof Refused) granted = false
+        if (error instanceof Blocked && error.budget !== undefined)
+          turns.refused(pod, { budget: error.budget, message: error.message })
         throw error
       } finally {
         turns.settled(pod.uid, granted)

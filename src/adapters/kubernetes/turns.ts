@@ -1,4 +1,4 @@
-import type { Waiter } from '../../ports.ts'
+import type { Evicted, Waiter } from '../../ports.ts'
 
 /** What of a budget decides who may go; undefined: there is no such budget any more. */
 export type Allowance = { readonly disruptionsAllowed: number } | undefined
@@ -16,7 +16,16 @@ type Turns = {
   await(waiter: Waiter, signal: AbortSignal): Promise<void>
   /** What became of an eviction that was asked for; `granted` undefined: nobody knows. */
   settled(uid: string, granted: boolean | undefined): void
+  /** A budget has refused the pod; what its owner makes is alike, and under the same budget. */
+  refused(pod: Evicted, refusal: Refusal): void
+  /**
+   * What the budget would answer now, as it did to another pod of the owner: as many as it allows wait for their turn
+   * already, and this one would only get behind them. Undefined: ask the API.
+   */
+  refusal(pod: Evicted): Refusal | undefined
 }
+
+type Refusal = { readonly budget: string; readonly message: string }
 
 /** Without news the budget is read so often, and one waiter asks although nothing seems to be allowed. */
 export const LOOK_MS = 15_000
@@ -46,6 +55,8 @@ type Queue = {
 export const createTurns = (source: AllowanceSource, wall: () => number = Date.now): Turns => {
   const queues = new Map<string, Queue>()
   const queueOf = new Map<string, Queue>()
+  /** By owner: the last refusal of one of its pods, for as long as the budget's queue is there. */
+  const refusals = new Map<string, Refusal & { readonly queue: Queue }>()
 
   const serve = (queue: Queue): void => {
     const now = wall()
@@ -84,6 +95,10 @@ export const createTurns = (source: AllowanceSource, wall: () => number = Date.n
     }
     if (queue.rereads) await read(queue, namespace, budget)
   }
+  const queueFor = (namespace: string, budget: string): Queue => {
+    const key = `${namespace}/${budget}`
+    return queues.get(key) ?? open(key, namespace, budget)
+  }
   const open = (key: string, namespace: string, budget: string): Queue => {
     const queue: Queue = {
       waiting: new Map(),
@@ -108,6 +123,7 @@ export const createTurns = (source: AllowanceSource, wall: () => number = Date.n
       clearInterval(look)
       unfollow()
       queues.delete(key)
+      for (const [owner, refusal] of refusals) if (refusal.queue === queue) refusals.delete(owner)
     }
     queues.set(key, queue)
     return queue
@@ -121,8 +137,7 @@ export const createTurns = (source: AllowanceSource, wall: () => number = Date.n
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason as Error)
         const { namespace, budget, uid } = waiter
-        const key = `${namespace}/${budget}`
-        const queue = queues.get(key) ?? open(key, namespace, budget)
+        const queue = queueFor(namespace, budget)
         const waitMs = readyAt(queue, waiter) - wall()
         const later = waitMs > 0 ? setTimeout(() => serve(queue), waitMs) : undefined
         const end = (): void => {
@@ -153,6 +168,16 @@ export const createTurns = (source: AllowanceSource, wall: () => number = Date.n
       if (granted === false) queue.allowed = 0
       serve(queue)
       closeIfIdle(queue)
+    },
+    refused: ({ namespace, owner }, refusal) => {
+      if (owner !== undefined) refusals.set(owner, { ...refusal, queue: queueFor(namespace, refusal.budget) })
+    },
+    refusal: ({ uid, owner = '', unready }) => {
+      const refusal = refusals.get(owner)
+      // Who has the turn asks; and a pod that is not ready may go beside its budget.
+      if (!refusal || queueOf.has(uid) || unready) return undefined
+      const { waiting, allowed, given } = refusal.queue
+      return waiting.size >= allowed - given.size ? refusal : undefined
     },
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { claimsOfStaying, leavingNext } from '../../../src/actors/controller/departure.ts'
+import { claimsOfStaying, leavingNext, refOf } from '../../../src/actors/controller/departure.ts'
 import type { Pod } from '../../../src/events/kubernetes.ts'
 
 const pod = (uid: string, spec: object = {}, metadata: object = {}, phase = 'Running'): Pod => ({
@@ -31,6 +31,15 @@ test('departure: a toleration of one taint, or of one effect, keeps nobody', () 
     pod('c', {}, {}, 'Pending'),
   ]
   expect(uids(all(pods).pods)).toEqual(['a', 'b', 'c'])
+})
+
+test('departure: who is not ready, or is ending, may go beside a budget, and that is said', () => {
+  const conditions = (status: string) => ({ phase: 'Running', conditions: [{ type: 'Ready', status }] })
+  const ready = { ...pod('ready', {}, ownedBy('ReplicaSet')), status: conditions('True') }
+  expect(refOf(ready)).toEqual({ namespace: 'web', name: 'ready', uid: 'ready', owner: 'o' })
+  expect(refOf({ ...ready, metadata: { ...ready.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }).unready).toBe(true)
+  expect(refOf({ ...ready, status: conditions('False') }).unready).toBe(true)
+  expect(refOf(pod('pending', {}, {}, 'Pending'))).toEqual({ namespace: 'web', name: 'pending', uid: 'pending', unready: true })
 })
 
 test('departure: the ordinary first, then the critical, CSI drivers, and we last; in a tier by priority', () => {

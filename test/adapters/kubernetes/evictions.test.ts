@@ -33,6 +33,22 @@ test('evictions: a refusal names the budget and what it says', async () => {
   expect(error).toMatchObject({ budget: 'front.web', message: expect.stringContaining('needs 5 healthy pods and has 5') })
 })
 
+test('evictions: of one owner one is refused, the others are not asked for, and are told the same', async () => {
+  await using site = await bed((_, response) => json(response, 429, blocked))
+  const refused = async (uid: string, more: object = {}) =>
+    site.evictions.evict({ ...web, uid, owner: 'front-7d', ...more }).catch((each: unknown) => each)
+  await refused('one')
+  const error = await refused('two')
+  expect(error).toBeInstanceOf(Blocked)
+  expect(error).toMatchObject({
+    budget: 'front.web',
+    message: expect.stringMatching(/^not asked.*needs 5 healthy pods and has 5/),
+  })
+  expect(site.api.asked).toHaveLength(1)
+  await refused('three', { unready: true })
+  expect(site.api.asked).toHaveLength(2)
+})
+
 test('evictions: a pod whose deletion is told is looked for once, and gone', async () => {
   let there = true
   await using site = await bed((_, response) => (there ? json(response, 200, pod('web', '1')) : json(response, 404, status(404))))

@@ -92,6 +92,48 @@ test('turns: a turn that ends in a refusal is no turn more, and the API is asked
   expect(gone).toEqual(['a', 'b'])
 })
 
+test('turns: what a budget refused to one pod of an owner it need not be asked for another, until it has room for both', async () => {
+  const { box, turns, wait, gone, passing } = budgetBox()
+  const pod = (uid: string, more: object = {}) => ({ namespace: 'web', name: uid, uid, owner: 'front-7d', ...more })
+  expect(turns.refusal(pod('a'))).toBeUndefined()
+  turns.refused(pod('a'), { budget: 'front', message: 'needs 5 and has 5' })
+  wait('a', 10)
+  await passing(0)
+  expect(turns.refusal(pod('b'))).toMatchObject({ budget: 'front', message: 'needs 5 and has 5' })
+  // Of another owner nothing is known, and beside its budget goes what is not ready.
+  expect(turns.refusal(pod('c', { owner: 'back-5c' }))).toBeUndefined()
+  expect(turns.refusal(pod('d', { owner: undefined }))).toBeUndefined()
+  expect(turns.refusal(pod('e', { unready: true }))).toBeUndefined()
+  wait('b', 20)
+  box.tell(1)
+  await passing(0)
+  expect(gone).toEqual(['a'])
+  expect(turns.refusal(pod('a'))).toBeUndefined() // it is its turn
+  expect(turns.refusal(pod('f'))).toBeDefined()
+  turns.settled('a', true)
+  box.tell(3)
+  await passing(0)
+  expect(gone).toEqual(['a', 'b'])
+  expect(turns.refusal(pod('f'))).toBeUndefined()
+})
+
+test('turns: with the last one who waits it is forgotten who was refused', async () => {
+  const { box, turns, wait, life, passing } = budgetBox()
+  const pod = { namespace: 'web', name: 'a', uid: 'a', owner: 'front-7d' }
+  turns.refused(pod, { budget: 'front', message: 'needs 5 and has 5' })
+  wait('a', 10)
+  await passing(0)
+  life.abort(new Error('the drain is cancelled'))
+  await passing(0)
+  expect(box.follows).toBe(0)
+  expect(turns.refusal({ ...pod, uid: 'b' })).toBeUndefined()
+  // Refused, and cancelled before it waited: the look finds nobody.
+  turns.refused(pod, { budget: 'front', message: 'needs 5 and has 5' })
+  expect(box.follows).toBe(1)
+  await passing(LOOK_MS + 10)
+  expect(box.follows).toBe(0)
+})
+
 test('turns: an API that says yes and does no is asked once a second, not in a circle', async () => {
   const { box, turns, wait, gone, passing } = budgetBox()
   box.truth = { disruptionsAllowed: 5 }
