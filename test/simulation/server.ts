@@ -31,7 +31,7 @@ export type Server = {
 }
 
 export const server = (world: Schedule, faults: Faults): Server => {
-  const journal = memoryStore()
+  const journal = memoryStore(world.time)
   const history: Entry[] = []
   journal.onStored((entry) => history.push(entry))
   const events: Published[] = []

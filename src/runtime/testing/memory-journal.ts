@@ -16,7 +16,7 @@ export type MemoryJournal = Journal & {
 
 /** The journal's contract in memory, with the faults that a server has. */
 export const memoryJournal = (): MemoryJournal => {
-  const store = memoryStore()
+  const store = memoryStore(() => performance.now())
   const answered = (): void => {
     if (journal.silent <= 0) return
     journal.silent--

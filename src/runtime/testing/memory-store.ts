@@ -23,9 +23,14 @@ export type MemoryStore = {
 /** The duplicate window of the stream. */
 const KNOWN_MS = 120_000
 
-/** Every record passes through JSON, as on the wire. */
-export const memoryStore = (): MemoryStore => {
+/**
+ * Every record passes through JSON, as on the wire.
+ * @param now the server's own clock, ms: those of the processes may be set
+ */
+export const memoryStore = (now: () => number): MemoryStore => {
   const entries: Entry[] = []
+  /** By command: when its refusal was stored. */
+  const refusedAt = new Map<string, number>()
   const newest = new Map<string, Stored>()
   const listeners = new Set<(entry: Entry) => void>()
   let seq = 0
@@ -48,9 +53,8 @@ export const memoryStore = (): MemoryStore => {
       return seq
     },
     refuse: (refusal) => {
-      const isRepeat = ({ record }: Entry): boolean =>
-        'refused' in record && record.cmd === refusal.cmd && refusal.ts - record.ts < KNOWN_MS
-      if (entries.some(isRepeat)) return
+      if (now() - (refusedAt.get(refusal.cmd) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS) return
+      refusedAt.set(refusal.cmd, now())
       store(refusal.refused.type, undefined, refusal)
     },
     last: (actor) => newest.get(addressOf(actor)),
