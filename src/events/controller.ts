@@ -188,10 +188,33 @@ export type ControllerFact =
   | { readonly type: 'controller.ActionFailed'; readonly action: string; readonly node: string; readonly reason: string }
   | { readonly type: 'controller.ActionCompensated'; readonly action: string; readonly node: string; readonly restored: string }
 
+type Said = { readonly type: string; readonly [field: string]: unknown }
+/** Pure: what a fact says to whoever ordered or approved an action and waits for the answer. */
+export const answerOf = (event: Said, fact: Said) => {
+  if (fact['action'] !== event['id']) return undefined
+  const reason = String(fact['reason'] ?? '')
+  switch (fact.type) {
+    case 'controller.ActionAccepted':
+    case 'controller.ActionApproved':
+      return { ok: true } as const
+    case 'controller.ActionWaiting': {
+      const detail = `it waits for somebody's approval until ${new Date(Number(fact['until'])).toISOString()}`
+      return { ok: true, detail } as const
+    }
+    case 'controller.ActionRefused':
+    case 'controller.ApprovalRefused':
+      return { ok: false, why: 'refused', detail: reason } as const
+    case 'controller.ActionRepeated':
+      return { ok: false, why: 'duplicate', detail: `it was ordered before: ${fact['outcome']}` } as const
+    default:
+      return undefined
+  }
+}
+
 // Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
 export const controllerEvents = {
   'controller.CancelAction': { schema: CancelAction, v: 1, command: true },
-  'controller.Approve': { schema: Approve, v: 1, command: true },
+  'controller.Approve': { schema: Approve, v: 1, command: true, answer: answerOf },
   'controller.ApprovalExpired': { schema: ApprovalExpired, v: 1 },
   'controller.ClearNext': { schema: ClearNext, v: 1 },
   'controller.Retire': { schema: Retire, v: 1 },

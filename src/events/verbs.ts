@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ChartRollback, ChartUninstall, ChartUpsert } from './charts.ts'
-import { DeleteNode, DrainNode, UncordonNode } from './controller.ts'
+import { answerOf, DeleteNode, DrainNode, UncordonNode } from './controller.ts'
 import {
   CheckNodeDeleted,
   CheckNodeStatus,
@@ -152,13 +152,18 @@ export const aloneOf = (order: Order): string | undefined => rowOf(order).alone?
 /** Of an action that the controller itself runs: its actor's address. */
 export const actorOf = (verb: Verb, action: string): string => `${verbs[verb].actor}/${action}`
 
-type OrderEvent<V extends Verb> = { readonly schema: (typeof verbs)[V]['order']; readonly v: number; readonly command: true }
+type OrderEvent<V extends Verb> = {
+  readonly schema: (typeof verbs)[V]['order']
+  readonly v: number
+  readonly command: true
+  readonly answer: typeof answerOf
+}
 
 // Journaled for ever: never edit a released shape. Raise the row's `v` and add the upcast beside it.
 /** The orders among the controller's events. Only another actor may ask to be told of the end. */
 export const orderEvents = Object.fromEntries(
   Object.entries(verbs).map(([verb, { order, v, upcast }]: [string, Row<z.ZodType>]) => [
     `controller.${verb}`,
-    { schema: order, v, ...(upcast && { upcast }), command: true, inside: ['requester'] },
+    { schema: order, v, ...(upcast && { upcast }), command: true, inside: ['requester'], answer: answerOf },
   ]),
 ) as unknown as { readonly [V in Verb as `controller.${V}`]: OrderEvent<V> }

@@ -14,6 +14,7 @@ import { keep } from './keeper.ts'
 import { STEP_MS } from './licence.ts'
 import { type Refused, recover, written } from './recover.ts'
 import { admitted, effectVerbs } from './refuse.ts'
+import { replied } from './reply.ts'
 import { createResidents, type Tenure } from './residents.ts'
 import { type ActorDef, Address, addressOf, type Definition, type Outcome, type Refusal } from './types.ts'
 
@@ -137,7 +138,7 @@ export const startHost = (options: HostOptions): Host => {
     const deliver = inOrder(definition, held)
     const ended = [
       keptUp(() => inbox.consume(type, deliver, held), held),
-      keptUp(() => inbox.serve(type, route, held), held),
+      keptUp(() => inbox.serve(type, called, held), held),
       keep(ground, definition, residents, held),
       opening,
       ...(quietAt > readAt ? [readOn(type, upTo, held)] : []),
@@ -244,6 +245,16 @@ export const startHost = (options: HostOptions): Host => {
     return decided
   }
 
+  /** The same for whoever waits for the answer. */
+  const called = (command: Command): Promise<Outcome> => {
+    const { type, verb, id } = command
+    const definition = byType.get(type)
+    const answer = definition?.events[`${type}.${verb}`]?.answer
+    if (!answer) return route(command)
+    const self = { type, id: definition?.idInPayload || id === undefined ? root.address.id : id }
+    return replied({ clock, answer, send: () => route(command), watch: (listener) => residents.watch(self, listener) })
+  }
+
   /** Brings a command to its actor, or says at the door why not. */
   const decide = async (sent: Command): Promise<Outcome> => {
     const definition = byType.get(sent.type)
@@ -338,7 +349,7 @@ export const startHost = (options: HostOptions): Host => {
     ref: (definition, id) => {
       const self = { type: definition.type, id }
       const watch = residents.watch.bind(undefined, self)
-      return handleOf(ground, definition, { self, find: async () => residents.find(self), route, watch })
+      return handleOf(ground, definition, { self, find: async () => residents.find(self), route: called, watch })
     },
     census: () => censusOf(residents.all()),
     serving: () => stages,

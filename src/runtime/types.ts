@@ -181,7 +181,16 @@ export type EventDef = {
   readonly inside?: readonly string[]
   /** Why no actor of this process accepts the command, whatever its state: it is refused with these words. */
   readonly barred?: string
+  /**
+   * Pure: what a fact, of the commit that took the command or of a later one, says to whoever called and waits; undefined:
+   * nothing. Without it the answer is that the command was taken.
+   */
+  readonly answer?: (event: JournaledEvent, fact: JournaledEvent) => Answer | undefined
 }
+/** What became of a command that the machine took. */
+export type Answer =
+  | { readonly ok: true; readonly detail?: string }
+  | { readonly ok: false; readonly why: 'refused' | 'duplicate'; readonly detail: string }
 
 /** From the state of machine version n to that of version n + 1. Timers and open effects stay as they are. */
 export type Migrations = Readonly<Record<number, (persisted: Persisted) => Persisted>>
@@ -222,5 +231,5 @@ export type Definition = {
 }
 
 export type Outcome =
-  | { readonly ok: true; readonly n: number; readonly to: unknown }
+  | { readonly ok: true; readonly n: number; readonly to: unknown; readonly detail?: string }
   | { readonly ok: false; readonly why: 'refused' | 'duplicate' | 'fenced'; readonly detail: string }

@@ -84,7 +84,8 @@ const openController = async ({ url, token, ca }: ClusterUnderTest, objects: Gua
     order: async (verb: Verb, fields: object, id = `a${++sent}`): Promise<Fact> => {
       const before = facts(id).filter(({ type }) => ENDS.includes(type)).length
       const outcome = await inbox.call('controller', verb, { id, ...fields }, `${id}/${++sent}`)
-      if (!outcome.ok) throw new Error(`${verb}: ${outcome.detail}`)
+      // What the controller refuses, or knows already, is told in a fact too.
+      if (!outcome.ok && facts(id).length === 0) throw new Error(`${verb}: ${outcome.detail}`)
       return await until(`${verb} ${id} ends`, async () => facts(id).filter(({ type }) => ENDS.includes(type))[before])
     },
     close: () => client.close(),

@@ -83,7 +83,7 @@ const chartAction = <T extends Type>(type: T) => {
     namespace,
     object: `releases.helm.sh/${namespace}/${releaseName}`,
   })
-  return setup({
+  const parts = setup({
     types: {
       context: {} as Context,
       events: {} as ChartEvent<T>,
@@ -105,7 +105,6 @@ const chartAction = <T extends Type>(type: T) => {
       waits: leads('waiting'),
       restores: leads('restoring'),
       fails: leads('failed'),
-      isReviewed: verb === 'ChartUninstall' ? () => false : () => true,
       surprises: ({ event }) => reviewIn(event).surprises.length > 0,
       isCancelled: ({ context }) => context.cancelled !== undefined,
       isCancelledBefore: ({ context }) => context.cancelled !== undefined && context.before === undefined,
@@ -114,7 +113,33 @@ const chartAction = <T extends Type>(type: T) => {
       held: ({ event }) => failureIn(event).name === 'Held',
       late: ({ context, event }) => context.before === undefined && atOf(event) >= context.deadline,
     },
-  }).createMachine({
+  })
+  /** An uninstallation gives nobody rights. */
+  const isReviewed = verb !== 'ChartUninstall'
+  const reviewing = parts.createStateConfig({
+    invoke: {
+      src: 'review',
+      input: ({ context: { order, last, target } }) => ({ order, last, target, digest: '' }),
+      onDone: [
+        { guard: 'surprises', target: 'ended', actions: assign(({ event }) => surprisesOf(reviewIn(event))) },
+        { guard: 'isCancelled', target: 'reading' },
+        {
+          target: 'acting',
+          actions: [
+            assign({ digest: ({ event }) => event.output.digest }),
+            emit(({ context }) => ({ type: 'controller.StepDone', ...about(context), step: 'reviewing', outcome: 'done' })),
+          ],
+        },
+      ],
+      onError: [
+        { guard: 'hopeless', target: 'ended', actions: assign(({ event }) => why('reviewing', event)) },
+        { guard: 'late', target: 'ended', actions: assign(({ event }) => why('reviewing', event)) },
+        { target: 'waiting' },
+      ],
+    },
+  })
+
+  return parts.createMachine({
     id: type,
     context: ({ input }) => ({
       order: input?.order ?? ({ id: '' } as ChartOrder),
@@ -148,8 +173,10 @@ const chartAction = <T extends Type>(type: T) => {
             { guard: 'waits', target: 'waiting' },
             { guard: 'restores', target: 'restoring', actions: assign(({ context, event }) => after(course(context, event))) },
             { guard: 'fails', target: 'ended', actions: assign(({ context, event }) => after(course(context, event))) },
-            { guard: 'isReviewed', target: 'reviewing', actions: assign(({ context, event }) => after(course(context, event))) },
-            { target: 'acting', actions: assign(({ context, event }) => after(course(context, event))) },
+            {
+              target: isReviewed ? 'reviewing' : 'acting',
+              actions: assign(({ context, event }) => after(course(context, event))),
+            },
           ],
           onError: [
             { guard: 'hopeless', target: 'ended', actions: assign(({ event }) => why('reading', event)) },
@@ -167,28 +194,7 @@ const chartAction = <T extends Type>(type: T) => {
         },
         after: { retry: 'reading' },
       },
-      reviewing: {
-        invoke: {
-          src: 'review',
-          input: ({ context: { order, last, target } }) => ({ order, last, target, digest: '' }),
-          onDone: [
-            { guard: 'surprises', target: 'ended', actions: assign(({ event }) => surprisesOf(reviewIn(event))) },
-            { guard: 'isCancelled', target: 'reading' },
-            {
-              target: 'acting',
-              actions: [
-                assign({ digest: ({ event }) => event.output.digest }),
-                emit(({ context }) => ({ type: 'controller.StepDone', ...about(context), step: 'reviewing', outcome: 'done' })),
-              ],
-            },
-          ],
-          onError: [
-            { guard: 'hopeless', target: 'ended', actions: assign(({ event }) => why('reviewing', event)) },
-            { guard: 'late', target: 'ended', actions: assign(({ event }) => why('reviewing', event)) },
-            { target: 'waiting' },
-          ],
-        },
-      },
+      ...(isReviewed && { reviewing }),
       acting: {
         entry: assign({ before: ({ context }) => context.last }),
         invoke: {

@@ -172,6 +172,7 @@ test('chart: cancelled, it begins nothing; what was begun is ended and taken bac
 
 test('chart uninstall: what is not there is gone; it needs no review, and takes what is stuck as it is', () => {
   const removing = acting('chart-uninstall')
+  expect(Object.keys(shipped('chart-uninstall').machine.states)).not.toContain('reviewing')
   removing
     .after()
     .when(removing.history([]))
