@@ -167,7 +167,7 @@ let nats: NatsForTest
 let journal: MemoryJournal
 beforeAll(async () => {
   nats = await natsForTest()
-  journal = await recordedJournal('cluster-v2.jsonl')
+  journal = await recordedJournal('cluster-v3.jsonl')
   const service = await nats.nc.services.add({ name: 'ask', version: '1.0.0' })
   service.addEndpoint('journal', {
     subject: 'qm.demo.ask.journal',
@@ -199,7 +199,7 @@ test('journal: verify, show and at as a user runs them', { timeout: 120_000 }, a
   const verified = await command('verify')
   expect([verified.code, verified.err]).toEqual([0, ''])
   expect(verified.out).toMatch(/^TYPE +ACTORS +COMMITS +REPLAYED +OLDER +VERDICT\n/)
-  expect(verified.out).toMatch(/^eviction +16 +\d+ +\d+ +0 +the same$/m)
+  expect(verified.out).toMatch(/^eviction +\d+ +\d+ +\d+ +0 +the same$/m)
   const shown = await command('show', 'cluster/demo', '--from', '2', '--to', '2', '--format', 'json')
   expect([shown.code, (JSON.parse(shown.out) as Commit).ev.type]).toEqual([0, 'cluster.Connect'])
   const { ts } = (journal.entries[100] as Entry).record as Commit
@@ -220,15 +220,15 @@ test('journal: verify, show and at as a user runs them', { timeout: 120_000 }, a
 
 test('journal: verify says where a machine comes out otherwise, and ends with 1', { timeout: 60_000 }, async () => {
   const { entries } = journal
-  const index = entries.findIndex(({ type, record }) => type === 'delete-node' && 'n' in record && record.em.length > 0)
+  const index = entries.findIndex(({ type, record }) => type === 'evictor' && 'n' in record && record.em.length > 0)
   const entry = entries[index]
   if (!entry || entry.record instanceof Corrupt || !('n' in entry.record)) throw new Error('no such commit')
   entries[index] = { ...entry, record: { ...entry.record, em: [] } }
-  const { code, out } = await command('verify', 'delete-node')
+  const { code, out } = await command('verify', 'evictor')
   entries[index] = entry
   expect(code).toBe(1)
-  expect(out).toMatch(/^delete-node +\d+ +\d+ +\d+ +0 +1 faulty$/m)
+  expect(out).toMatch(/^evictor +1 +\d+ +\d+ +0 +1 faulty$/m)
   expect(out).toMatch(
-    new RegExp(`delete-node/${entry.id} comes out otherwise from commit ${entry.record.n} on \\(\\S+\\):\\n {2}em\\.0 `),
+    new RegExp(`evictor/${entry.id} comes out otherwise from commit ${entry.record.n} on \\(\\S+\\):\\n {2}em\\.0 `),
   )
 })
