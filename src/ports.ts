@@ -42,6 +42,13 @@ export type Power = {
   readonly name?: string
 }
 
+/** As RBAC and people write it: `create pods/eviction`, `delete nodeclaims.karpenter.sh`. */
+export const powerInWords = ({ verb, group, resource, subresource, namespace }: Power): string =>
+  [
+    `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`,
+    ...(namespace === undefined ? [] : [`in ${namespace}`]),
+  ].join(' ')
+
 /** What is asked of Kubernetes to change it. Each method is one request, and safe to repeat because of the UID. */
 export type KubernetesWrites = {
   getNode(name: string, signal?: AbortSignal): Promise<Node | undefined>
@@ -148,7 +155,7 @@ export type RemovalRequest = { readonly owner: NodeOwner; readonly node: NodeRef
 
 /** Removes a node's machine by way of its owner. Each method is safe to repeat: the world is asked first. */
 export type NodeRemoval = {
-  /** @throws Refused when nothing that we know owns it, or its group may not become smaller */
+  /** @throws Refused when nothing that we know owns it, its group may not become smaller, or we lack a power for it */
   ownerOf(node: NodeRef, signal?: AbortSignal): Promise<NodeOwner>
   /** Says that this machine is the one to go (Cluster API). @throws Gone, Refused, Unavailable */
   mark(request: RemovalRequest, signal?: AbortSignal): Promise<void>
@@ -168,6 +175,8 @@ export type Remover = Pick<NodeRemoval, 'shrink' | 'awaitRemoved'> &
     readonly by: NodeOwner['by']
     /** The owner, if it is one of this kind. @throws Refused when it is, and may not become smaller; Unavailable */
     claim(node: NodeRef, signal?: AbortSignal): Promise<NodeOwner | undefined>
+    /** What of Kubernetes a removal by this owner needs beyond what the claim has read. */
+    powers?(owner: NodeOwner): readonly Power[]
   }
 
 /** Tells of single objects as the agent brings them. A hint: who acts on it asks the API. */

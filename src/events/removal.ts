@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** How machines are removed beyond what is found by itself (Karpenter, Cluster API, a cluster-autoscaler): docs/node-removal.md. */
+/** How machines are removed beyond what is found by itself (Karpenter, Cluster API, a cluster-autoscaler): docs/drain.md. */
 export const RemovalSettings = z.strictObject({
   /** Where somebody listens who makes a cloud's group smaller; it comes before a cluster-autoscaler. */
   webhook: z

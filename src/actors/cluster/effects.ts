@@ -1,11 +1,7 @@
 import type { BrakeSwitch } from '../../events/cluster.ts'
-import type { KubernetesWrites, Power, Processes, SwitchReads } from '../../ports.ts'
+import { type KubernetesWrites, type Power, type Processes, powerInWords, type SwitchReads } from '../../ports.ts'
 import type { EffectContext, EffectsOf } from '../../runtime/types.ts'
 import type { cluster } from '../cluster.ts'
-
-/** As SelfSubjectAccessReview and RBAC write it: `evict pods`, `patch nodes`. */
-const inWords = ({ verb, group, resource, subresource }: Power): string =>
-  `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`
 
 /** What the cluster actor itself needs of Kubernetes. */
 export const clusterPowers: readonly Power[] = [{ verb: 'get', group: '', resource: 'configmaps' }]
@@ -24,7 +20,7 @@ export const clusterEffects = (
     retry: { attempts: 3, backoffMs: 500, on: ['Unavailable', 'TimedOut'] },
     run: async (_, { signal }) => {
       const asked = Object.entries(powers).map(async ([actor, needed]) =>
-        (await kubernetes.missingPowers(needed, signal)).map((power) => ({ actor, power: inWords(power) })),
+        (await kubernetes.missingPowers(needed, signal)).map((power) => ({ actor, power: powerInWords(power) })),
       )
       return { missing: (await Promise.all(asked)).flat() }
     },

@@ -1,4 +1,14 @@
-import { type NodeRef, type NodeRemoval, Refused, type RemovalRequest, type Remover } from '../../ports.ts'
+import {
+  type KubernetesWrites,
+  type NodeOwner,
+  type NodeRef,
+  type NodeRemoval,
+  type Power,
+  powerInWords,
+  Refused,
+  type RemovalRequest,
+  type Remover,
+} from '../../ports.ts'
 
 /** Deletes the Node object alone, which removes no machine: only where somebody has said that this is wanted. */
 export const nodeObjectAlone: Remover = {
@@ -13,8 +23,16 @@ const nobody = ({ name }: NodeRef): Refused =>
     `nothing that we know owns the machine of node ${name} (no NodeClaim of Karpenter, no Machine of Cluster API, no cluster-autoscaler): it would run on or come back; name a webhook in the removal settings, or allow there that Node objects are deleted alone`,
   )
 
-/** Removes a machine by the first of the ways that knows its owner. */
-export const nodeRemoval = (removers: readonly Remover[]): NodeRemoval => {
+const powerless = ({ name }: NodeRef, { by }: NodeOwner, missing: readonly Power[]): Refused =>
+  new Refused(
+    `the machine of node ${name} is removed by way of ${by}, and this process may not ${missing.map(powerInWords).join(', ')}: grant it (docs/drain.md)`,
+  )
+
+/**
+ * Removes a machine by the first of the ways that knows its owner. Whether we may is asked before anything is emptied for it.
+ * @param missingPowers those of some powers that this process does not have
+ */
+export const nodeRemoval = (removers: readonly Remover[], missingPowers: KubernetesWrites['missingPowers']): NodeRemoval => {
   const removerOf = ({ owner }: RemovalRequest): Remover => {
     const found = removers.find(({ by }) => by === owner.by)
     if (found) return found
@@ -24,7 +42,10 @@ export const nodeRemoval = (removers: readonly Remover[]): NodeRemoval => {
     ownerOf: async (node, signal) => {
       for (const remover of removers) {
         const owner = await remover.claim(node, signal)
-        if (owner) return owner
+        if (!owner) continue
+        const missing = await missingPowers(remover.powers?.(owner) ?? [], signal)
+        if (missing.length > 0) throw powerless(node, owner, missing)
+        return owner
       }
       throw nobody(node)
     },

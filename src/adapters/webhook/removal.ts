@@ -19,11 +19,11 @@ type Answer = z.infer<typeof Answer>
 const TIMEOUT_MS = 9_000
 const LOOK_MS = 5_000
 
-/** `sha256=` and the HMAC of `<timestamp>.<body>`: docs/node-removal.md. */
+/** `sha256=` and the HMAC of `<timestamp>.<body>`: docs/drain.md. */
 export const signatureOf = (secret: string, timestamp: string, body: string): string =>
   `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`
 
-/** Whoever listens there removes machines: an Auto Scaling group's, a MIG's, a node pool's. The contract is docs/node-removal.md. */
+/** Whoever listens there removes machines: an Auto Scaling group's, a MIG's, a node pool's. The contract is docs/drain.md. */
 export const webhookRemover = ({ url, secret, providerIdOf }: WebhookSettings): Remover => {
   const ask = async ({ owner, node, action }: RemovalRequest, signal?: AbortSignal): Promise<Answer> => {
     const body = JSON.stringify({

@@ -12,13 +12,14 @@ import { UserError } from '../session.ts'
 /** The ways of removing a machine, in the order in which they are asked whether it is theirs. */
 export const openRemoval = (client: KubernetesClient, kubernetes: KubernetesWrites, settings: RemovalSettings): NodeRemoval => {
   const { webhook, clusterAutoscaler: autoscaler, deleteNodeObjects } = settings
-  return nodeRemoval([
+  const removers = [
     karpenter(client),
     clusterApi(client),
     ...(webhook ? [webhookTo(webhook, kubernetes)] : []),
     clusterAutoscaler(client, { namespace: autoscaler.namespace, name: autoscaler.statusConfigMap }),
     ...(deleteNodeObjects ? [nodeObjectAlone] : []),
-  ])
+  ]
+  return nodeRemoval(removers, kubernetes.missingPowers)
 }
 
 const webhookTo = ({ url, secretFile }: NonNullable<RemovalSettings['webhook']>, kubernetes: KubernetesWrites): Remover =>

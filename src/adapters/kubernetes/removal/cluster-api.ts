@@ -59,6 +59,10 @@ export const clusterApi = (client: KubernetesClient): Remover => ({
     const group = await objectAt(client, `/apis/${GROUP}`, Group, signal)
     return group && ownerOf(client, { version: group.preferredVersion.version, namespace }, machine, signal)
   },
+  powers: (owner) => {
+    const { namespace, group } = machineIn(owner)
+    return ['machines', group.resource].map((resource) => ({ verb: 'patch', group: GROUP, resource, namespace }))
+  },
   mark: async ({ owner, action }, signal) => {
     const machine = machineIn(owner)
     await merge(client, machinePath(machine), { uid: machine.uid, annotations: { [DELETE_MACHINE]: ours(action) } }, {}, signal)

@@ -33,6 +33,7 @@ export const karpenter = (client: KubernetesClient): Remover => ({
     await refuseStatic(client, version, labels['karpenter.sh/nodepool'], signal)
     return { by: 'karpenter', nodeClaim: owner.name, uid: owner.uid, version }
   },
+  powers: () => ['get', 'delete'].map((verb) => ({ verb, group: GROUP, resource: 'nodeclaims' })),
   shrink: async ({ owner }, signal) => {
     const claim = claimIn(owner)
     const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: claim.uid } }

@@ -3,11 +3,13 @@ import { nodeObjectAlone, nodeRemoval } from '../../../../src/actors/controller/
 import { clusterApi } from '../../../../src/adapters/kubernetes/removal/cluster-api.ts'
 import { clusterAutoscaler, goTime } from '../../../../src/adapters/kubernetes/removal/cluster-autoscaler.ts'
 import { karpenter } from '../../../../src/adapters/kubernetes/removal/karpenter.ts'
-import { Gone, type NodeOwner, Refused, Unavailable } from '../../../../src/ports.ts'
+import { Gone, type NodeOwner, type Power, powerInWords, Refused, Unavailable } from '../../../../src/ports.ts'
 import { json, scriptedApi, status } from '../scripted-api.ts'
 
 const node = { name: 'n1', uid: 'u1' }
 type Objects = Record<string, any>
+/** Whoever asks has every power. */
+const all = async (): Promise<readonly Power[]> => []
 const signal = new AbortController().signal
 
 /** An API that holds objects by their path and merges patches into them, minding UID and version. */
@@ -205,12 +207,39 @@ test('cluster-autoscaler: the time is read as Go writes it', () => {
 
 test('removal: the first that knows the owner removes it; what nobody knows is refused with the remedy', async () => {
   await using api = await store(withClaim())
-  const removal = nodeRemoval([karpenter(api.client), nodeObjectAlone])
+  const removal = nodeRemoval([karpenter(api.client), nodeObjectAlone], all)
   expect(await removal.ownerOf(node)).toMatchObject({ by: 'karpenter' })
   await using plain = await store({ '/api/v1/nodes/n1': { metadata: meta('u1') } })
-  expect(await nodeRemoval([karpenter(plain.client), nodeObjectAlone]).ownerOf(node)).toEqual({ by: 'node-object' })
-  const none = nodeRemoval([karpenter(plain.client)])
+  expect(await nodeRemoval([karpenter(plain.client), nodeObjectAlone], all).ownerOf(node)).toEqual({ by: 'node-object' })
+  const none = nodeRemoval([karpenter(plain.client)], all)
   await expect(none.ownerOf(node)).rejects.toThrow(/nothing that we know owns the machine of node n1.*webhook/)
   const changed = none.awaitRemoved.bind(none, { owner: { by: 'webhook', providerId: 'p' }, node, action: 'a' }, signal)
   expect(changed).toThrow(/its settings have changed since/)
+})
+
+test('removal: a power that is missing is said when the owner is asked for, which is before anything is emptied', async () => {
+  const asked: string[] = []
+  const lacking =
+    (verb: string) =>
+    async (powers: readonly Power[]): Promise<readonly Power[]> => {
+      asked.push(...powers.map(powerInWords))
+      return powers.filter((power) => power.verb === verb)
+    }
+  await using claimed = await store(withClaim())
+  await expect(nodeRemoval([karpenter(claimed.client)], lacking('delete')).ownerOf(node)).rejects.toThrow(
+    'the machine of node n1 is removed by way of karpenter, and this process may not delete nodeclaims.karpenter.sh: grant it',
+  )
+  await using machine = await store(withMachine(group(3)))
+  const refusal = nodeRemoval([clusterApi(machine.client)], lacking('patch')).ownerOf(node)
+  await expect(refusal).rejects.toThrow(
+    /may not patch machines\.cluster\.x-k8s\.io in ns, patch machinedeployments\.cluster\.x-k8s\.io in ns: grant it/,
+  )
+  await expect(refusal).rejects.toBeInstanceOf(Refused)
+  expect(asked).toEqual([
+    'get nodeclaims.karpenter.sh',
+    'delete nodeclaims.karpenter.sh',
+    'patch machines.cluster.x-k8s.io in ns',
+    'patch machinedeployments.cluster.x-k8s.io in ns',
+  ])
+  expect(await nodeRemoval([nodeObjectAlone], lacking('delete')).ownerOf(node)).toEqual({ by: 'node-object' })
 })
