@@ -24,6 +24,8 @@ export type Draft = {
   readonly guests: Guests
   readonly saved: number
   readonly evictions: number
+  /** $/h of the nodes that have to be kept after all so that one rehearsal leaves no pod pending; undefined: not rehearsed. */
+  readonly loss?: number
 }
 /** Whether a node that took in a moved pod may still be drained: its guests then go on to a third node, in one move. */
 export type Guests = 'go-on' | 'stay'

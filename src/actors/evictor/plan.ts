@@ -3,7 +3,7 @@ import type { LinearSolver } from '../../ports.ts'
 import { volumeBound } from './bound.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
-import { type Draft, explain, type Task } from './emptying.ts'
+import { type Draft, type Drained, explain, type Task } from './emptying.ts'
 import { outlineOf } from './keep-set/outline.ts'
 import { relax } from './keep-set/relaxed.ts'
 import type { Model, NodeEntry } from './model.ts'
@@ -13,7 +13,9 @@ import { keepSet } from './planners/keep-set.ts'
 import type { Planner, Problem } from './planners/planner.ts'
 import { priceOf } from './prices.ts'
 import { replay } from './replay.ts'
-import { type Steady, steady } from './scheduling/steady.ts'
+import { groundOf } from './scheduling/score.ts'
+import type { Ground } from './scheduling/scorer.ts'
+import { type Steady, steady, tried } from './scheduling/steady.ts'
 import { type Staged, staged } from './waves.ts'
 
 export type PlanOptions = {
@@ -87,7 +89,17 @@ const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
 /** In this order, until the time is up. */
 const planners: readonly Planner[] = [keepSet, ...greedyPlanners]
 
-/** Each draft of each planner, replayed move by move; first the one that saves most, with the fewest evictions. */
+/** Many rehearsals cost about so much more than the first. */
+const LOSSES = 5
+/** What is rehearsed comes first: it is known what of it will be left. Then what saves most, with the fewest evictions. */
+const byPromise = (a: Candidate, b: Candidate): number => {
+  const isRehearsed = ({ draft: { loss } }: Candidate): boolean => loss !== undefined
+  if (isRehearsed(a) !== isRehearsed(b)) return isRehearsed(a) ? -1 : 1
+  const promise = ({ draft: { saved, loss = 0 } }: Candidate): number => saved - LOSSES * loss
+  return promise(b) - promise(a) || a.draft.evictions - b.draft.evictions
+}
+
+/** Each draft of each planner, replayed move by move; what promises most first. */
 const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly Candidate[] => {
   const found: Candidate[] = []
   let best: Candidate | undefined
@@ -104,7 +116,7 @@ const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly
       draft = drafts.next(candidate !== undefined).value
     }
   }
-  return found.sort((x, y) => (isBetter(x, y) ? -1 : isBetter(y, x) ? 1 : 0))
+  return found.sort(byPromise)
 }
 const nothing: Candidate = {
   planner: 'none',
@@ -114,18 +126,19 @@ const nothing: Candidate = {
 
 type Safe = Candidate & Omit<Steady, 'drains'>
 /** The candidate as far as no pod is left pending by it, wherever the scheduler puts the others. */
-const safe = (task: Task, { planner, draft, drains }: Candidate): Safe => {
-  const found = steady(task, drains)
+const safe = (task: Task, ground: Ground, { planner, draft, drains }: Candidate): Safe => {
+  const found = steady(task, ground, drains)
   const evictions = sum(found.drains.map(({ moves }) => moves.length))
   const saved = sum(found.drains.map(({ node }) => task.hourly.get(node) ?? 0))
   return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
 }
 /** The one that saves most when it is safe. Whoever saves less before can't be it. */
-const safest = (task: Task, found: readonly Candidate[]): Safe => {
+const safest = (task: Task, ground: Ground, found: readonly Candidate[]): Safe => {
   let best: Safe | undefined
   for (const candidate of found) {
-    if (best && (task.isLate() || !isBetter(candidate, best))) break
-    const made = safe(task, candidate)
+    if (best && task.isLate()) break
+    if (best && !isBetter(candidate, best)) continue
+    const made = safe(task, ground, candidate)
     if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
   }
   return best ?? { ...nothing, spared: new Map(), stranded: 0 }
@@ -160,9 +173,16 @@ const planOf = (
   }
 }
 
-/** Plans are looked for in this part of the time and rehearsed until that; the rest is for reasons. */
-const SEARCH_SHARE = 0.5
-const REHEARSAL_SHARE = 0.8
+/**
+ * Plans are chosen in this part of the time, made safe until that, and rehearsed until that; the rest is for reasons. Where
+ * rehearsals take long the choice is rehearsed only in the end.
+ */
+const CHOICE_SHARE = 0.2
+const SEARCH_SHARE = { quick: 0.7, long: 0.55 }
+const REHEARSAL_SHARE = 0.9
+/** A rehearsal is quick that asks about no more than so many pairs of pod and node for each millisecond there is. */
+const PAIRS_PER_MS = 4_000
+const isLong = ({ pods, nodes }: Model, deadlineMs: number): boolean => pods.size * nodes.size > PAIRS_PER_MS * deadlineMs
 /** The longest that a bound is waited for where there is no deadline. */
 const PATIENCE_MS = 60_000
 
@@ -180,7 +200,7 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
     nodes,
     hourly,
     fixed,
-    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE,
+    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE[isLong(model, deadlineMs) ? 'long' : 'quick'],
     isOver: () => elapsed() > deadlineMs * 1.25,
   }
 }
@@ -197,9 +217,18 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const outline = outlineOf(task)
   const relaxed = solver && relax(solver, outline)
   const left = (): number => Math.max(0, deadlineMs - elapsed())
-  const problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4) }
+  const ground = groundOf(model, policy.scheduler)
+  const problem: Problem = {
+    ...task,
+    outline,
+    worth: () => relaxed?.worth(left() / 4),
+    ...(!isLong(model, options.deadlineMs ?? Number.POSITIVE_INFINITY) && {
+      trial: (drained: readonly Drained[], seed: number) => tried(task, ground, drained, seed),
+    }),
+    isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
+  }
   const rehearsing = { ...task, isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE, isOver: () => elapsed() > deadlineMs }
-  const found = safest(rehearsing, candidates(problem, options.onFound))
+  const found = safest(rehearsing, ground, candidates(problem, options.onFound))
   const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
   model.rollback(mark)
   const bound = Math.max(volume, relaxed?.bound(left()) ?? 0)

@@ -4,7 +4,7 @@ import { seeded } from '../../../src/actors/evictor/keep-set/chance.ts'
 import { createCover } from '../../../src/actors/evictor/keep-set/cover.ts'
 import { capacityOf, type Host, type Outline } from '../../../src/actors/evictor/keep-set/outline.ts'
 import { dualBound, relaxationOf } from '../../../src/actors/evictor/keep-set/relaxation.ts'
-import { createSearch } from '../../../src/actors/evictor/keep-set/search.ts'
+import { createSearch, weightOf } from '../../../src/actors/evictor/keep-set/search.ts'
 import type { NodeEntry } from '../../../src/actors/evictor/model.ts'
 
 const amounts = (most: number) => fc.array(fc.nat(most), { minLength: 2, maxLength: 2 }).map((list) => Float64Array.from(list))
@@ -31,7 +31,8 @@ const outlines: fc.Arbitrary<Outline> = fc
       const own = new Map<number, number>()
       for (const pod of isFixed ? [] : pods) own.set(pod % kinds.length, (own.get(pod % kinds.length) ?? 0) + 1)
       const list = [...own].map(([kind, n]) => [kind, kinds[kind]?.isAlone ? 1 : n] as const).sort(([a], [b]) => a - b)
-      return { ...host, isFixed, own: list, pods: list.reduce((sum, [, n]) => sum + n, 0), node: {} as NodeEntry }
+      const count = list.reduce((sum, [, n]) => sum + n, 0)
+      return { ...host, isFixed, own: list, pods: count, unrest: count, node: {} as NodeEntry }
     })
     const count = (kind: number): number =>
       owned.flatMap(({ own }) => own.filter(([k]) => k === kind)).reduce((sum, [, n]) => sum + n, 0)
@@ -128,8 +129,8 @@ test('cover: what is undone was never done', () => {
 
 const terms = (outline: Outline) => ({
   worth: Float64Array.from(outline.kinds, (_, kind) => 1 + kind),
-  perEviction: 0.001,
-  scarcity: 0.001,
+  perUnrest: 0.001,
+  scarcity: 0,
 })
 test('search: every pod has a place, no host holds too much, fixed ones stay, and evictions keep to their limit', () => {
   fc.assert(
@@ -141,7 +142,7 @@ test('search: every pod has a place, no host holds too much, fixed ones stay, an
       const chance = seeded(7)
       const costs = Array.from({ length: 30 }, () => {
         step(terms(outline), chance)
-        return cover.cost() + 0.001 * cover.evictions()
+        return weightOf(cover, terms(outline))
       })
       expect(costs.every((cost, index) => index === 0 || cost <= (costs[index - 1] ?? 0) + 1e-6)).toBe(true)
       expect([...cover.open].every((open) => open === 0)).toBe(true)
@@ -160,6 +161,39 @@ test('search: every pod has a place, no host holds too much, fixed ones stay, an
         }
       }
       expect(cover.cost()).toBeGreaterThanOrEqual(optimum(outline) - 1e-9)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('search: squeezed, hosts take in less; what is reserved has a place beside the pods, or there is none', () => {
+  fc.assert(
+    fc.property(outlines, fc.nat(3), fc.nat(4), (outline, asked, places) => {
+      const { hosts, kinds, resources } = outline
+      const kind = asked % kinds.length
+      const { cover, construct, step, complete } = createSearch(outline, Number.POSITIVE_INFINITY)
+      construct(terms(outline))
+      cover.squeeze(0.25)
+      cover.reserve(kind, places)
+      complete(terms(outline))
+      const chance = seeded(7)
+      for (let n = 0; n < 20; n += 1) step(terms(outline), chance)
+      expect([...cover.open].every((open) => open === 0)).toBe(true)
+      for (const [h, host] of hosts.entries()) {
+        const taken = kinds.map((_, k) => cover.taken[h * kinds.length + k] ?? 0)
+        const capacity = capacityOf(outline, host)
+        for (let r = 0; r < resources; r += 1) {
+          const used = taken.reduce((sum, n, k) => sum + n * (kinds[k]?.ask[r] ?? 0), 0)
+          expect(used).toBeLessThanOrEqual(Math.max(0, (host.room[r] ?? 0) - 0.25 * (capacity[r] ?? 0)))
+        }
+      }
+      const all = hosts.reduce((sum, _, h) => sum + (cover.taken[h * kinds.length + kind] ?? 0), 0)
+      const evicted = hosts.reduce(
+        (sum, { own }, h) => sum + (cover.kept[h] === 1 ? 0 : (own.find(([k]) => k === kind)?.[1] ?? 0)),
+        0,
+      )
+      expect(all).toBeGreaterThanOrEqual(evicted)
+      expect(all).toBeLessThanOrEqual(evicted + places)
     }),
     { numRuns: 200 },
   )

@@ -1,10 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { disruption } from '../../../src/actors/evictor/disruption.ts'
+import type { Task } from '../../../src/actors/evictor/emptying.ts'
 import type { Model } from '../../../src/actors/evictor/model.ts'
 import { planCluster } from '../../../src/actors/evictor/plan.ts'
+import { createBoard } from '../../../src/actors/evictor/scheduling/board.ts'
 import { rehearse } from '../../../src/actors/evictor/scheduling/rehearsal.ts'
 import { enoughNodes, searchOrder } from '../../../src/actors/evictor/scheduling/sampling.ts'
-import { bestOf, groundOf, scoresOf } from '../../../src/actors/evictor/scheduling/score.ts'
+import { bestOf, groundOf, resourceScorers, scoresOf } from '../../../src/actors/evictor/scheduling/score.ts'
+import { steady } from '../../../src/actors/evictor/scheduling/steady.ts'
 import type { PlannedObject } from '../../../src/events/kubernetes.ts'
 import { type Plan, Policy, Prices, SchedulerProfile } from '../../../src/events/plan.ts'
 import { clusters, contents, modelOf, NOW, node, pod, web } from './cluster.ts'
@@ -191,12 +195,47 @@ test('plan: a node is spared when in every order the scheduler would leave one o
   const { drains, kept, risk, evictions } = planOf(objects)
   expect(drains.map((drain) => drain.node)).toEqual(['threes'])
   expect([evictions, risk.stranded]).toEqual([2, 0])
-  expect(kept.find((each) => each.node === 'twos')?.reasons).toEqual([
-    {
-      code: 'WouldStrand',
-      pod: expect.stringMatching(/^shop\/two-/),
-      message: expect.stringContaining('kube-scheduler puts others'),
-    },
+  expect(kept.find((each) => each.node === 'twos')?.reasons).toMatchObject([
+    { code: 'NoRoom', pod: expect.stringMatching(/^shop\/two-/) },
+  ])
+})
+
+test('steady: of drains that strand a pod one is given up, for its sake', () => {
+  const model = modelOf(
+    ...['six', 'seis', 'threes', 'twos'].map((name) => labelled(name, 'new', '6')),
+    ...['a', 'b'].map((name) => sized(`three-${name}`, 'threes', '3')),
+    ...['a', 'b', 'c'].map((name) => sized(`two-${name}`, 'twos', '2')),
+  )
+  const policy = Policy.parse({ aggressive: true })
+  const nodes = [...model.nodes.values()]
+  const task: Task = {
+    model,
+    policy,
+    disruption: disruption(model, policy, NOW),
+    nodes,
+    hourly: new Map(nodes.map((each) => [each, 1])),
+    fixed: new Map(),
+    isLate: () => false,
+    isOver: () => false,
+  }
+  const six = demand(model.nodes.get('six'))
+  const drained = ['threes', 'twos'].map((name) => {
+    const from = demand(model.nodes.get(name))
+    return { node: from, moves: [...from.pods].map((moved) => ({ pod: moved, to: six })) }
+  })
+  const { drains, spared, stranded } = steady(task, groundOf(model), drained)
+  expect([drains.map((drain) => drain.node.name), stranded]).toEqual([['threes'], 0])
+  expect([...spared].map(([{ name }, reasons]) => [name, reasons])).toEqual([
+    [
+      'twos',
+      [
+        {
+          code: 'WouldStrand',
+          pod: expect.stringMatching(/^shop\/two-/),
+          message: expect.stringContaining('kube-scheduler puts others'),
+        },
+      ],
+    ],
   ])
 })
 
@@ -240,6 +279,35 @@ const demand = <Item>(item: Item | undefined): Item => {
   if (item === undefined) throw new Error('the model lacks what the plan names')
   return item
 }
+
+test('board: nodes that have changed are judged anew, the others as before', () => {
+  fc.assert(
+    fc.property(
+      clusters({ nodes: 5, pods: 12, ruled: false }),
+      fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 20 }),
+      (objects, moves) => {
+        const model = modelOf(...objects)
+        const ground = groundOf(model)
+        const nodes = [...model.nodes.values()].filter(({ object }) => object)
+        const pods = [...model.pods.values()]
+        if (nodes.length === 0 || pods.length === 0) return
+        const board = createBoard(ground, nodes)
+        const positions = nodes.map((_, position) => position)
+        for (const [which, where] of moves) {
+          const [moved, to] = [demand(pods[which % pods.length]), demand(nodes[where % nodes.length])]
+          for (const node of [undefined, to]) {
+            if (moved.node) board.changed(moved.node)
+            ground.unsaid.move(moved, node)
+            model.move(moved, node)
+          }
+          board.changed(to)
+          const { shape } = demand(pods[where % pods.length])
+          expect([...board.scores(shape, positions)]).toEqual([...scoresOf(ground, shape, nodes, resourceScorers)])
+        }
+      },
+    ),
+  )
+})
 
 test('rehearsal: the same seed gives the same landings, and equals share them', () => {
   const equal = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => labelled(name, 'new', '4'))

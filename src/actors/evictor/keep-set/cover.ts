@@ -1,4 +1,4 @@
-import type { Outline } from './outline.ts'
+import { capacityOf, type Outline } from './outline.ts'
 
 /**
  * Which hosts are kept, and how many pods of each kind they take in beside their own. Only counts, all of them whole, so
@@ -20,6 +20,8 @@ export type Cover = {
   readonly cost: () => number
   /** How many pods are on hosts that are not kept. */
   readonly evictions: () => number
+  /** How much it unsettles to evict them. */
+  readonly unrest: () => number
   /** How many pods of the kind the host can take in, at most as many as wanted. */
   readonly fits: (host: number, kind: number, wanted: number) => number
   /** The host takes in so many more of the kind; fewer when negative. */
@@ -32,13 +34,18 @@ export type Cover = {
   readonly rollback: (mark: number) => void
   /** What has been done until now stays. */
   readonly settle: () => void
+  /** From here on so many places more are wanted for the kind than there are pods. Not undone. */
+  readonly reserve: (kind: number, places: number) => void
+  /** From here on hosts take in pods up to this share of their capacities less; what some took in too much is open. Not undone. */
+  readonly squeeze: (share: number) => void
 }
 
 const KEPT = -1
 const DROPPED = -2
 
 /** Begins with the cluster as it is: every host is kept. */
-export const createCover = ({ kinds, hosts, resources }: Outline): Cover => {
+export const createCover = (outline: Outline): Cover => {
+  const { kinds, hosts, resources } = outline
   const count = kinds.length
   const kept = new Uint8Array(hosts.length).fill(1)
   const open = new Int32Array(count)
@@ -55,6 +62,7 @@ export const createCover = ({ kinds, hosts, resources }: Outline): Cover => {
   for (const [k, { ask }] of kinds.entries()) asks.set(ask, k * resources)
   let cost = hosts.reduce((sum, { price }) => sum + price, 0)
   let evictions = 0
+  let unrest = 0
   /** By kind, the host that is next to give some back. */
   const givers = new Int32Array(count)
   /** Host, kind and count of what was taken in, or host, KEPT or DROPPED, and 0. */
@@ -77,6 +85,7 @@ export const createCover = ({ kinds, hosts, resources }: Outline): Cover => {
     kept[index] = isKept ? 1 : 0
     cost += sign * host.price
     evictions -= sign * host.pods
+    unrest -= sign * host.unrest
     for (const [kind, pods] of host.own) open[kind] = (open[kind] ?? 0) - sign * pods
   }
   /** More of the kind have a place than there are: hosts that took some in give them back, one after the other. */
@@ -103,6 +112,7 @@ export const createCover = ({ kinds, hosts, resources }: Outline): Cover => {
     suits,
     cost: () => cost,
     evictions: () => evictions,
+    unrest: () => unrest,
     fits(host, kind, wanted) {
       if (suits[host * count + kind] !== 1) return 0
       let n = wanted
@@ -140,6 +150,22 @@ export const createCover = ({ kinds, hosts, resources }: Outline): Cover => {
       }
     },
     settle() {
+      log.length = 0
+    },
+    reserve(kind, places) {
+      open[kind] = (open[kind] ?? 0) + places
+    },
+    squeeze(share) {
+      for (const [h, host] of hosts.entries()) {
+        const capacity = capacityOf(outline, host)
+        let isFull = false
+        for (let r = 0; r < resources; r += 1) {
+          const left = (free[h * resources + r] ?? 0) - Math.min(share * (capacity[r] ?? 0), Math.max(0, host.room[r] ?? 0))
+          free[h * resources + r] = left
+          isFull ||= left < 0
+        }
+        if (isFull) clear(h)
+      }
       log.length = 0
     },
   }

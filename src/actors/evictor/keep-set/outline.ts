@@ -25,6 +25,11 @@ export type Host = {
   /** Its own pods that a plan may move: kind and how many. */
   readonly own: readonly (readonly [kind: number, count: number])[]
   readonly pods: number
+  /**
+   * How much it unsettles to empty it, in pods of mean size: each counts a little, and those beside a larger one for what they
+   * are: they go with it, before the larger ones of other hosts, and take up room that is scarce.
+   */
+  readonly unrest: number
   /** What it has left beside all its pods, by resource. */
   readonly room: Float64Array
   /** Which traits it suits: the same text, the same answers. */
@@ -90,6 +95,24 @@ const createKinds = (canExclude: boolean) => {
   return { drafts, kindOf, tally }
 }
 
+/** So much counts each pod, and so much more each that is smaller than another of its host, beside its size. */
+const STEADY = 0.1
+const RESTLESS = 0.3
+/** Of nearly the same size as the largest. */
+const AS_LARGE = 0.95
+const unrest = (kinds: readonly Kind[], largest: readonly number[]): ((own: Host['own']) => number) => {
+  const sizes = kinds.map(({ ask }) => ask.reduce((size, amount, r) => Math.max(size, amount / (largest[r] || 1)), 0))
+  const pods = kinds.reduce((sum, { count }) => sum + count, 0)
+  const mean = kinds.reduce((sum, { count }, kind) => sum + count * (sizes[kind] ?? 0), 0) / Math.max(1, pods) || 1
+  return (own) => {
+    const top = own.reduce((size, [kind]) => Math.max(size, sizes[kind] ?? 0), 0)
+    return own.reduce((sum, [kind, count]) => {
+      const size = sizes[kind] ?? 0
+      return sum + count * (STEADY + (size < AS_LARGE * top ? RESTLESS + size / mean : 0))
+    }, 0)
+  }
+}
+
 /** The task's model as it is now. Pods of nodes that are fixed stay where they are and are of no kind. */
 export const outlineOf = ({ model, nodes, hourly, fixed, disruption }: Task): Outline => {
   const { allocatable, requested } = model.columns
@@ -97,11 +120,14 @@ export const outlineOf = ({ model, nodes, hourly, fixed, disruption }: Task): Ou
   const owners = nodes.map((node) => tally(fixed.has(node) ? [] : toMove(model, node, disruption)))
   const asked = [...new Set(drafts.flatMap(({ shape }) => shape.demand.map(([resource]) => resource)))].sort((a, b) => a - b)
   const traits = [...new Map(drafts.map(({ trait, shape }) => [trait, shape])).values()].map((shape) => standing(model, shape))
+  const largest = asked.map((resource) => allocatable[resource]?.reduce((most, amount) => Math.max(most, amount), 0) ?? 0)
+  const kinds = drafts.map(({ shape, ...kind }) => {
+    const ask = new Map(shape.demand)
+    return { ...kind, ask: Float64Array.from(asked, (resource) => ask.get(resource) ?? 0) }
+  })
+  const unrestOf = unrest(kinds, largest)
   return {
-    kinds: drafts.map(({ shape, ...kind }) => {
-      const ask = new Map(shape.demand)
-      return { ...kind, ask: Float64Array.from(asked, (resource) => ask.get(resource) ?? 0) }
-    }),
+    kinds,
     hosts: nodes.map((node, index): Host => {
       const own = owners[index] ?? []
       return {
@@ -110,6 +136,7 @@ export const outlineOf = ({ model, nodes, hourly, fixed, disruption }: Task): Ou
         isFixed: fixed.has(node),
         own,
         pods: own.reduce((sum, [, count]) => sum + count, 0),
+        unrest: unrestOf(own),
         room: Float64Array.from(asked, (r) => (allocatable[r]?.[node.index] ?? 0) - (requested[r]?.[node.index] ?? 0)),
         suits: traits.map((takes) => (takes(node) ? '1' : '0')).join(''),
       }

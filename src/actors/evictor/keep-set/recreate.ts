@@ -6,9 +6,9 @@ import { capacityOf, type Outline } from './outline.ts'
 export type Terms = {
   /** What a place for a pod is worth, in $/h, by kind. */
   readonly worth: Float64Array
-  /** What an eviction costs, in $/h: it decides between covers that cost nearly the same. */
-  readonly perEviction: number
-  /** What an eviction spared is worth when a host is chosen, in $/h: more, where few are allowed. */
+  /** What unrest costs, in $/h for an eviction of a pod of mean size: it decides between covers that cost nearly the same. */
+  readonly perUnrest: number
+  /** What an eviction spared is worth when a host is chosen, in $/h, where few are allowed. */
   readonly scarcity: number
 }
 export type Recreate = {
@@ -27,7 +27,7 @@ const JITTER = 0.3
 const SKIPS = 0.5
 const SKIPPED = 0.1
 /** About so many hosts, drawn by lot, are looked at when one step keeps more. */
-const LOOKED_AT = 320
+const LOOKED_AT = 120
 
 /** Hosts that differ in nothing that counts here: one is tried for all. Only those that may be emptied. */
 const lots = ({ hosts }: Outline): readonly (readonly number[])[] => {
@@ -41,7 +41,7 @@ const lots = ({ hosts }: Outline): readonly (readonly number[])[] => {
 }
 
 /** How a cover with open pods is made whole again. */
-export const createRecreate = (outline: Outline, cover: Cover, { worth, scarcity }: Terms): Recreate => {
+export const createRecreate = (outline: Outline, cover: Cover, { worth, perUnrest, scarcity }: Terms): Recreate => {
   const { kinds, hosts, resources } = outline
   const { kept, open, free, asks, suits, fits } = cover
   const groups = lots(outline)
@@ -102,9 +102,10 @@ export const createRecreate = (outline: Outline, cover: Cover, { worth, scarcity
   /** What a dollar more buys with a host of the group. An eviction spared is a part of the price. */
   const judge = (group: number, list: readonly number[]): void => {
     const host = groups[group]?.find((each) => kept[each] !== 1) ?? -1
-    const { price = 0, pods = 0 } = hosts[host] ?? {}
+    const { price = 0, pods = 0, unrest = 0 } = hosts[host] ?? {}
+    const more = price - scarcity * pods - perUnrest * unrest
     chosen[group] = host
-    ratio[group] = host < 0 ? 0 : (value(host, list) / Math.max(TINY, price - scarcity * pods)) * (luck[group] ?? 1)
+    ratio[group] = host < 0 ? 0 : (value(host, list) / Math.max(TINY, more)) * (luck[group] ?? 1)
   }
   const everyGroup = groups.map((_, group) => group)
   const top = (among: readonly number[]): number => {

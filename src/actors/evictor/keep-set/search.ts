@@ -17,7 +17,11 @@ export type Search = {
   readonly thin: (terms: Terms) => void
   /** Undoes a part of the choice and makes it anew; it stays so if it is no worse. */
   readonly step: (terms: Terms, chance: Chance) => void
+  /** Whatever has no place gets one, if more hosts have to be kept for it. Places that were reserved and aren't there are not. */
+  readonly complete: (terms: Terms) => void
 }
+/** What a cover is judged by, $/h. */
+export const weightOf = ({ cost, unrest }: Cover, { perUnrest }: Terms): number => cost() + perUnrest * unrest()
 
 export const createSearch = (outline: Outline, mostEvictions: number): Search => {
   const { hosts, kinds } = outline
@@ -80,12 +84,17 @@ export const createSearch = (outline: Outline, mostEvictions: number): Search =>
       const { openKinds, place, keepMore } = recreateFor(terms)
       const first = some(movable, chance)
       if (first === undefined) return
-      const weight = (): number => cover.cost() + terms.perEviction * cover.evictions()
-      const before = weight()
+      const before = weightOf(cover, terms)
       ruin(first, chance)
       place(openKinds(), chance)
       const isWhole = keepMore(before, chance)
-      if (!isWhole || weight() > before + 1e-9 || cover.evictions() > mostEvictions) cover.rollback(0)
+      if (!isWhole || weightOf(cover, terms) > before + 1e-9 || cover.evictions() > mostEvictions) cover.rollback(0)
+      cover.settle()
+    },
+    complete(terms) {
+      const { openKinds, place, keepMore } = recreateFor(terms)
+      place(openKinds())
+      if (!keepMore(Number.POSITIVE_INFINITY)) for (const kind of openKinds()) cover.reserve(kind, -(cover.open[kind] ?? 0))
       cover.settle()
     },
   }

@@ -1,11 +1,16 @@
-import type { Draft, Task } from '../emptying.ts'
+import type { Draft, Drained, Task } from '../emptying.ts'
 import type { Outline } from '../keep-set/outline.ts'
+import type { Trial } from '../scheduling/steady.ts'
 
 /** What all planners are given: the task, and what is known of it in numbers. */
 export type Problem = Task & {
   readonly outline: Outline
   /** What a place for a pod is worth at the relaxation's optimum, $/h by kind; waits for it a while. Undefined: nobody knows. */
   readonly worth: () => Float64Array | undefined
+  /** What kube-scheduler would make of these drains, once; each seed is another course of things. Undefined: it takes too long. */
+  readonly trial?: (drained: readonly Drained[], seed: number) => Trial
+  /** There has been time to choose: what is left is for making the choice safe. */
+  readonly isChosen: () => boolean
 }
 
 /**

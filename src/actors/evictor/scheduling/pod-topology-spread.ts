@@ -58,12 +58,13 @@ const countedOf = (model: Model, { constraint, pods }: Spread): Counted => {
 }
 
 /** How many domains there are among the nodes that can be scored; those without the label are one. */
-const sizeOf = ({ of, counts, isByHost }: Counted, nodes: readonly NodeEntry[], isScored: Uint8Array): number => {
+const sizeOf = ({ of, counts, isByHost }: Counted, nodes: readonly NodeEntry[], unscored: Uint8Array | undefined): number => {
+  if (isByHost && !unscored) return nodes.length
   let size = 0
   const isSeen = new Uint8Array(counts.length + 1)
   for (let at = 0; at < nodes.length; at += 1) {
     const domain = (of[nodes[at]?.index ?? -1] ?? -1) + 1
-    if (isScored[at] === 0 || (!isByHost && isSeen[domain] === 1)) continue
+    if (unscored?.[at] === 1 || (!isByHost && isSeen[domain] === 1)) continue
     isSeen[domain] = 1
     size += 1
   }
@@ -71,17 +72,29 @@ const sizeOf = ({ of, counts, isByHost }: Counted, nodes: readonly NodeEntry[], 
 }
 
 /** The fewer of the pod's like are in a node's domains the better: least and most stand for 100 and what is left. */
-const normalise = (into: Float64Array, isScored: Uint8Array): void => {
+const normalise = (into: Float64Array, count: number, unscored: Uint8Array | undefined): void => {
   let [least, most] = [Number.POSITIVE_INFINITY, 0]
-  for (let at = 0; at < isScored.length; at += 1) {
-    if (isScored[at] === 0) continue
-    least = Math.min(least, into[at] ?? 0)
-    most = Math.max(most, into[at] ?? 0)
+  for (let at = 0; at < count; at += 1) {
+    if (unscored?.[at] === 1) continue
+    const sum = into[at] ?? 0
+    if (sum < least) least = sum
+    if (sum > most) most = sum
   }
-  for (let at = 0; at < isScored.length; at += 1) {
-    if (isScored[at] === 0) into[at] = 0
+  for (let at = 0; at < count; at += 1) {
+    if (unscored?.[at] === 1) into[at] = 0
     else into[at] = most === 0 ? MAX_SCORE : Math.floor((MAX_SCORE * (most + least - (into[at] ?? 0))) / most)
   }
+}
+
+/** The nodes that lack a topology key, where that matters: 1 for each. */
+const unscoredOf = (counted: readonly Counted[], nodes: readonly NodeEntry[]): Uint8Array | undefined => {
+  let found: Uint8Array | undefined
+  for (let at = 0; at < nodes.length; at += 1) {
+    if (counted.every(({ of }) => (of[nodes[at]?.index ?? -1] ?? -1) >= 0)) continue
+    found ??= new Uint8Array(nodes.length)
+    found[at] = 1
+  }
+  return found
 }
 
 /** Soft topology spread, the pod's own or by default. Source: `plugins/podtopologyspread/scoring.go`. */
@@ -92,11 +105,9 @@ export const podTopologySpread: Scorer = {
     if (spreads.length === 0) return undefined
     const counted = spreads.map((spread) => countedOf(ground.model, spread))
     return (nodes, into) => {
-      const isScored = new Uint8Array(nodes.length).fill(1)
-      for (let at = 0; isStrict && at < nodes.length; at += 1)
-        if (counted.some(({ of }) => (of[nodes[at]?.index ?? -1] ?? -1) < 0)) isScored[at] = 0
+      const unscored = isStrict ? unscoredOf(counted, nodes) : undefined
       // Pods in small topologies are not to be watered down by those in larger ones.
-      const terms = counted.map((each) => ({ ...each, factor: Math.log(sizeOf(each, nodes, isScored) + 2) }))
+      const terms = counted.map((each) => ({ ...each, factor: Math.log(sizeOf(each, nodes, unscored) + 2) }))
       for (let at = 0; at < nodes.length; at += 1) {
         const index = nodes[at]?.index ?? -1
         let sum = 0
@@ -106,7 +117,7 @@ export const podTopologySpread: Scorer = {
         }
         into[at] = Math.round(sum)
       }
-      normalise(into, isScored)
+      normalise(into, nodes.length, unscored)
     }
   },
 }

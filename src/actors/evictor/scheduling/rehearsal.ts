@@ -1,9 +1,11 @@
 import type { Drained } from '../emptying.ts'
-import { type Search, search } from '../fit.ts'
+import { search } from '../fit.ts'
+import type { Shape } from '../model/shape.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
+import { type Board, createBoard } from './board.ts'
 import { lotsOf, shuffled } from './lots.ts'
 import { enoughNodes, searchOrder } from './sampling.ts'
-import { bestOf } from './score.ts'
+import { comparingScorers, scoresOf } from './score.ts'
 import type { Ground } from './scorer.ts'
 
 export type Rehearsal = {
@@ -17,38 +19,73 @@ export type Rehearsal = {
 type Scheduler = {
   readonly ground: Ground
   readonly nodes: readonly NodeEntry[]
+  /** Positions of the nodes that are not drained. */
+  open: Int32Array
+  readonly board: Board
   readonly enough: number
   readonly lots: () => number
   /** Where the next search begins. */
   start: number
 }
 
+const openOf = (nodes: readonly NodeEntry[]): Int32Array =>
+  Int32Array.from(nodes.flatMap(({ draining }, position) => (draining ? [] : [position])))
+
+type Found = { readonly nodes: readonly NodeEntry[]; readonly positions: readonly number[] }
 /** The nodes that pass the Filters, until there are enough of them. */
-const feasible = (scheduler: Scheduler, { quick, rest }: Search): readonly NodeEntry[] => {
-  const { nodes, enough, start } = scheduler
+const feasible = (scheduler: Scheduler, shape: Shape): Found => {
+  const { ground, nodes, open, enough, start } = scheduler
   const found: NodeEntry[] = []
-  let looked = 0
-  while (looked < nodes.length && found.length < enough) {
-    const node = nodes[(start + looked) % nodes.length]
-    looked += 1
-    if (node && quick(node) && !rest?.(node)) found.push(node)
+  const positions: number[] = []
+  const asked = search(ground.model, shape)
+  if (!asked) return { nodes: found, positions }
+  const { quick, rest } = asked
+  let last = start - 1
+  for (let tried = 0, at = firstFrom(open, start); tried < open.length && found.length < enough; tried += 1) {
+    last = open[at] ?? 0
+    at = at + 1 === open.length ? 0 : at + 1
+    const node = nodes[last]
+    if (!node || !quick(node) || rest?.(node)) continue
+    found.push(node)
+    positions.push(last)
   }
-  scheduler.start = (start + looked) % nodes.length
-  return found
+  if (found.length === enough) scheduler.start = (last + 1) % nodes.length
+  return { nodes: found, positions }
+}
+/** The first of the positions, which increase, that is no less; that of the first of all if none is. */
+const firstFrom = (open: Int32Array, start: number): number => {
+  for (let at = 0; at < open.length; at += 1) if ((open[at] ?? 0) >= start) return at
+  return 0
+}
+
+/** Those of the best score. */
+const bestOf = ({ ground, board }: Scheduler, shape: Shape, { nodes, positions }: Found): readonly NodeEntry[] => {
+  if (nodes.length < 2) return nodes
+  const scores = scoresOf(ground, shape, nodes, comparingScorers, board.scores(shape, positions))
+  const best: NodeEntry[] = []
+  let most = Number.NEGATIVE_INFINITY
+  for (let at = 0; at < nodes.length; at += 1) {
+    const [node, score] = [nodes[at], scores[at] ?? 0]
+    if (!node || score < most) continue
+    if (score > most) best.length = 0
+    most = score
+    best.push(node)
+  }
+  return best
 }
 
 /** One scheduling cycle. @returns where the pod, which is off its node, is put */
 const schedule = (scheduler: Scheduler, pod: PodEntry): NodeEntry | undefined => {
-  const { ground, lots } = scheduler
-  const asked = search(ground.model, pod.shape)
-  const best = asked ? bestOf(ground, pod.shape, feasible(scheduler, asked)) : []
-  const node = best[Math.floor(lots() * best.length)]
-  if (node) put(ground, pod, node)
+  const best = bestOf(scheduler, pod.shape, feasible(scheduler, pod.shape))
+  const node = best[Math.floor(scheduler.lots() * best.length)]
+  if (node) put(scheduler, pod, node)
   return node
 }
-const put = ({ model, unsaid }: Ground, pod: PodEntry, to: NodeEntry | undefined): void => {
+const put = ({ ground: { model, unsaid }, board }: Scheduler, pod: PodEntry, to: NodeEntry | undefined): void => {
   unsaid.move(pod, to)
+  if (pod.node) board.changed(pod.node)
   model.move(pod, to)
+  if (to) board.changed(to)
 }
 
 /** Pods without a node of their own: tried first, as the scheduler has them in its queue, or given up by their owners. */
@@ -56,7 +93,7 @@ const awaited = (scheduler: Scheduler, isThere: boolean): void => {
   const { ground, lots } = scheduler
   const pods = ground.model.pods.values().filter(({ home, leaving }) => !home && !leaving)
   const waiting = shuffled([...pods], lots)
-  for (const pod of waiting) if (pod.node) put(ground, pod, undefined)
+  for (const pod of waiting) if (pod.node) put(scheduler, pod, undefined)
   if (isThere) for (const pod of waiting) schedule(scheduler, pod)
 }
 
@@ -81,15 +118,25 @@ export const rehearse = (
     lots,
   )
   const enough = enoughNodes(nodes.length, profile.percentageOfNodesToScore)
-  const scheduler: Scheduler = { ground, nodes, enough, lots, start: Math.floor(lots() * nodes.length) }
+  const board = createBoard(ground, nodes)
+  const scheduler: Scheduler = {
+    ground,
+    nodes,
+    open: openOf(nodes),
+    board,
+    enough,
+    lots,
+    start: Math.floor(lots() * nodes.length),
+  }
   awaited(scheduler, seed % 2 === 0)
   for (const { node } of drains) model.drain(node)
+  scheduler.open = openOf(nodes)
   const pods = drains.flatMap(({ moves }) => moves.map(({ pod }) => pod))
   const stranded: PodEntry[] = []
   let tried = 0
   for (const pod of pods) {
     if (tried % PODS_AT_A_TIME === 0 && isOver()) break
-    put(ground, pod, undefined)
+    put(scheduler, pod, undefined)
     if (!schedule(scheduler, pod)) stranded.push(pod)
     tried += 1
   }

@@ -10,15 +10,12 @@ import type { Ground, Scorer } from './scorer.ts'
 import { isAnyDisliked, taintToleration } from './taint-toleration.ts'
 import { createUnsaid } from './unsaid.ts'
 
+/** They follow from the node and its pods' requests alone, whatever the other nodes have. */
+export const resourceScorers: readonly Scorer[] = [nodeResourcesFit, nodeResourcesBalancedAllocation]
+/** They compare the nodes. */
+export const comparingScorers: readonly Scorer[] = [taintToleration, nodeAffinity, podTopologySpread, interPodAffinity]
 /** The Score plugins of kube-scheduler but ImageLocality: which images are on which node is not known. */
-export const scorers: readonly Scorer[] = [
-  taintToleration,
-  nodeAffinity,
-  nodeResourcesFit,
-  podTopologySpread,
-  interPodAffinity,
-  nodeResourcesBalancedAllocation,
-]
+export const scorers: readonly Scorer[] = [...resourceScorers, ...comparingScorers]
 const STANDARD = SchedulerProfile.parse({})
 
 /** @param profile by default the one that kube-scheduler comes with */
@@ -32,11 +29,17 @@ export const groundOf = (model: Model, profile: SchedulerProfile = STANDARD): Gr
 /**
  * The weighted sums by which kube-scheduler chooses among the nodes that passed its Filters for a pod of the shape, up to
  * what is the same for all of them. The pod must be off its node.
+ * @param among the plugins that are asked @param total what the nodes have already: is added to
  */
-export const scoresOf = (ground: Ground, shape: Shape, nodes: readonly NodeEntry[]): Float64Array => {
-  const total = new Float64Array(nodes.length)
+export const scoresOf = (
+  ground: Ground,
+  shape: Shape,
+  nodes: readonly NodeEntry[],
+  among: readonly Scorer[] = scorers,
+  total = new Float64Array(nodes.length),
+): Float64Array => {
   const one = new Float64Array(nodes.length)
-  for (const { name, scores } of scorers) {
+  for (const { name, scores } of among) {
     const weight = ground.profile.weights[name]
     const score = weight > 0 ? scores(ground, shape) : undefined
     if (!score) continue

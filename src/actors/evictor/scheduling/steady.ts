@@ -5,7 +5,6 @@ import { replay } from '../replay.ts'
 import { type Staged, staged } from '../waves.ts'
 import { scarcestFirst } from './order.ts'
 import { type Rehearsal, rehearse } from './rehearsal.ts'
-import { groundOf } from './score.ts'
 import type { Ground } from './scorer.ts'
 import { type Sheltered, shelter } from './shelter.ts'
 
@@ -29,6 +28,14 @@ const rehearsalsOf = (drains: readonly Drained[]): number => {
 const FEWEST = 20
 const MOST = 200
 const PODS_IN_ALL = 30_000
+
+/** What one rehearsal makes of drains: who is left pending, and $/h of the nodes that would have to be kept for them. */
+export type Trial = { readonly stranded: readonly PodEntry[]; readonly loss: number }
+export const tried = (task: Task, ground: Ground, drained: readonly Drained[], seed: number): Trial => {
+  const { stranded } = rehearse(ground, inOrder(task, drained), seed, task.isOver)
+  const kept = shelter(task, drained, stranded)
+  return { stranded, loss: [...kept.keys()].reduce((sum, node) => sum + (task.hourly.get(node) ?? 0), 0) }
+}
 
 /** In the order of execution, as the budgets have it. */
 const inOrder = ({ model, disruption, policy }: Task, drained: readonly Drained[]): readonly Staged[] =>
@@ -100,8 +107,7 @@ const because = (pod: PodEntry): Reason => {
  * rehearsed with its Filters, its Scores and ever other lots; where a pod is left pending all the same, the cheapest node that
  * would have taken it is kept. The model is left as it was.
  */
-export const steady = (task: Task, drained: readonly Drained[]): Steady => {
-  const ground = groundOf(task.model, task.policy.scheduler)
+export const steady = (task: Task, ground: Ground, drained: readonly Drained[]): Steady => {
   const found = regain(task, ground, drained, cut(task, ground, drained))
   return {
     drains: landed(task, drained, found),
