@@ -24,6 +24,7 @@ const figuresOf = ({ name, gap, deadlineSeconds, firstMs }: PlannerInput, run: R
   figure(`${name}: evictions, of ${run.pods} pods`, run.evictions, ''),
   figure(`${name}: evictions for each node freed`, run.evictions / Math.max(1, run.freed), ''),
   figure(`${name}: pods moved twice`, run.movedTwice, '', { atMost: 0 }),
+  figure(`${name}: pods that may be left pending`, run.stranded, '', { atMost: 0 }),
   figure(`${name}: first plan that stood the replay`, run.found[0]?.ms ?? Number.NaN, 'ms', { atMost: firstMs }),
   figure(`${name}: done`, run.finalMs, 'ms', { atMost: deadlineSeconds * 1000 * 1.02 }),
   figure(`${name}: memory, peak of the process`, run.peakMib, 'MiB', { atMost: 400 }),

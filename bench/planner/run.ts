@@ -11,6 +11,8 @@ export type Run = {
   readonly freed: number
   readonly evictions: number
   readonly movedTwice: number
+  /** Pods that the last rehearsal left pending, or had no time for. */
+  readonly stranded: number
   readonly before: number
   readonly after: number
   readonly bound: number
@@ -46,6 +48,7 @@ const run: Run = {
   freed: drains.length,
   evictions: plan.evictions,
   movedTwice: moved.length - new Set(moved).size,
+  stranded: plan.risk.stranded,
   before: before.hourlyCost,
   after: after.hourlyCost,
   bound: bound.hourlyCost,

@@ -3,7 +3,7 @@ import type { LinearSolver } from '../../ports.ts'
 import { volumeBound } from './bound.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
-import { type Draft, type Drained, explain, type Task } from './emptying.ts'
+import { type Draft, explain, type Task } from './emptying.ts'
 import { outlineOf } from './keep-set/outline.ts'
 import { relax } from './keep-set/relaxed.ts'
 import type { Model, NodeEntry } from './model.ts'
@@ -178,8 +178,11 @@ const planOf = (
  * rehearsals take long the choice is rehearsed only in the end.
  */
 const CHOICE_SHARE = 0.2
-const SEARCH_SHARE = { quick: 0.7, long: 0.55 }
+const SEARCH_SHARE = 0.7
+const LONG_SHARE = 0.55
 const REHEARSAL_SHARE = 0.9
+/** So many rehearsals there has to be time for in the end. */
+const LAST_REHEARSALS = 4
 /** A rehearsal is quick that asks about no more than so many pairs of pod and node for each millisecond there is. */
 const PAIRS_PER_MS = 4_000
 const isLong = ({ pods, nodes }: Model, deadlineMs: number): boolean => pods.size * nodes.size > PAIRS_PER_MS * deadlineMs
@@ -200,8 +203,31 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
     nodes,
     hourly,
     fixed,
-    isLate: () => elapsed() > deadlineMs * SEARCH_SHARE[isLong(model, deadlineMs) ? 'long' : 'quick'],
+    isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE,
     isOver: () => elapsed() > deadlineMs * 1.25,
+  }
+}
+
+/** How long planners may choose, and how long they may go on making it safe: as long as the last rehearsals need none of it. */
+const pace = (
+  task: Task,
+  ground: Ground,
+  { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY }: PlanOptions,
+): Pick<Problem, 'isLate' | 'isChosen' | 'trial'> => {
+  if (isLong(task.model, deadlineMs)) {
+    const isLate = (): boolean => elapsed() > deadlineMs * LONG_SHARE
+    return { isLate, isChosen: isLate }
+  }
+  let trialMs = 0
+  return {
+    isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
+    isLate: () => elapsed() > Math.min(deadlineMs * SEARCH_SHARE, deadlineMs * REHEARSAL_SHARE - LAST_REHEARSALS * trialMs),
+    trial: (drained, seed) => {
+      const startedAt = elapsed()
+      const trial = tried(task, ground, drained, seed)
+      trialMs = elapsed() - startedAt
+      return trial
+    },
   }
 }
 
@@ -218,16 +244,8 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const relaxed = solver && relax(solver, outline)
   const left = (): number => Math.max(0, deadlineMs - elapsed())
   const ground = groundOf(model, policy.scheduler)
-  const problem: Problem = {
-    ...task,
-    outline,
-    worth: () => relaxed?.worth(left() / 4),
-    ...(!isLong(model, options.deadlineMs ?? Number.POSITIVE_INFINITY) && {
-      trial: (drained: readonly Drained[], seed: number) => tried(task, ground, drained, seed),
-    }),
-    isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
-  }
-  const rehearsing = { ...task, isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE, isOver: () => elapsed() > deadlineMs }
+  const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, ground, options) }
+  const rehearsing = { ...task, isOver: () => elapsed() > deadlineMs }
   const found = safest(rehearsing, ground, candidates(problem, options.onFound))
   const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
   model.rollback(mark)

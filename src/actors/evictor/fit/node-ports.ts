@@ -13,7 +13,8 @@ export const nodePorts: Rule = {
   onNode: (_, { ports }) => {
     if (ports.length === 0) return undefined
     return ({ pods }) => {
-      for (const { shape } of pods) if (shape.ports.some((taken) => ports.some((port) => clash(port, taken)))) return REFUSED
+      for (const { shape } of pods)
+        if (shape.ports.length > 0 && shape.ports.some((taken) => ports.some((port) => clash(port, taken)))) return REFUSED
       return undefined
     }
   },

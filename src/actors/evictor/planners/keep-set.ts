@@ -23,13 +23,13 @@ const LEAST_SHARE = 0.05
 /** So much of the evictions that are allowed: then they are what is scarce. */
 const SCARCE = 0.9
 /** An eviction of a pod of mean size weighs as much as so large a part of what a pod costs on average. */
-const UNREST_SHARE = 0.05
+const UNREST_SHARE = 0.08
 /** Where pods would be left pending, hosts are filled up to this share of their capacities less; again, where many would. */
 const MARGIN = 0.005
 const SQUEEZES = 3
 const MANY = 0.015
 /** Where few would, more places are kept for so large a part of them. */
-const RESERVED = 0.5
+const RESERVED = 0.7
 /** Steps between two rehearsals, for every host. */
 const STEPS_BETWEEN = 0.4
 const TRIALS = 30
@@ -121,7 +121,6 @@ export const keepSet: Planner = {
   name: 'keep-set',
   *drafts(problem) {
     const { outline, worth, trial, ...task } = problem
-    const isEnough = trial ? task.isChosen : task.isLate
     const most = task.policy.maxEvictions ?? Number.POSITIVE_INFINITY
     const search = createSearch(outline, most)
     const chance = seeded(SEED)
@@ -134,14 +133,14 @@ export const keepSet: Planner = {
     for (let round = 0, steps = FIRST_STEPS, idle = 0; ; round += 1, steps = Math.round(steps * GROWTH)) {
       idle = weight() < best - TINY || steps < STEPS_PER_HOST * outline.hosts.length ? 0 : idle + 1
       best = weight()
-      const isLast = isEnough() || idle === MOST_IDLE || round === ROUNDS
+      const isLast = task.isChosen() || idle === MOST_IDLE || round === ROUNDS
       if (best < shown * (isLast ? 1 - TINY : 1 - STRIDE) && !(isLast && trial)) {
         shown = best
         yield realised({ ...task, isLate: task.isOver }, outline, search.cover)
       }
       if (isLast) break
       if (round === DUALS_ROUND) terms = withDuals(terms, worth())
-      for (let step = 0; step < steps && !isEnough(); step += 1) search.step(terms, chance)
+      for (let step = 0; step < steps && !task.isChosen(); step += 1) search.step(terms, chance)
     }
     if (trial) yield* secured(problem, trial, search, terms, chance)
   },

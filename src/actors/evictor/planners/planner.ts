@@ -9,7 +9,7 @@ export type Problem = Task & {
   readonly worth: () => Float64Array | undefined
   /** What kube-scheduler would make of these drains, once; each seed is another course of things. Undefined: it takes too long. */
   readonly trial?: (drained: readonly Drained[], seed: number) => Trial
-  /** There has been time to choose: what is left is for making the choice safe. */
+  /** There has been time to choose: what is left is for making the choice safe, or nothing. */
   readonly isChosen: () => boolean
 }
 
