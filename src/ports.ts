@@ -3,7 +3,7 @@ import type { ChartUpsert, Revision } from './events/charts.ts'
 import type { BrakeReport, BrakeSwitch } from './events/cluster.ts'
 import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
-import type { KubernetesObject, Node, Pod } from './events/kubernetes.ts'
+import type { KubernetesObject, Node, ObjectMeta, Pod } from './events/kubernetes.ts'
 import type { CreateEvent, ObjectId, Patch } from './events/orders.ts'
 import type { Cloud } from './events/provider.ts'
 import type { RbacObject } from './events/rbac.ts'
@@ -251,6 +251,12 @@ export type Change =
   | { readonly type: 'ADDED' | 'MODIFIED'; readonly object: KubernetesObject }
   | { readonly type: 'DELETED'; readonly object: KubernetesObject }
 
+/** An object as it is written down: JSON in UTF-8. */
+export type ObjectRecord = {
+  readonly metadata: Pick<ObjectMeta, 'namespace' | 'name' | 'uid' | 'resourceVersion'>
+  readonly text: Uint8Array
+}
+
 /** What a reflector tells its listener, in order. A listener that answers slowly slows the reflector down. */
 export type ReflectorListener = {
   /**
@@ -258,7 +264,7 @@ export type ReflectorListener = {
    * @param isOtherHistory the API's versions have gone back (a restored backup): one that is known may mean something else now
    */
   listing(isOtherHistory?: boolean): void | Promise<void>
-  page(objects: readonly KubernetesObject[]): void | Promise<void>
+  page(records: readonly ObjectRecord[]): void | Promise<void>
   /** The list is complete at this resourceVersion. */
   listed(resourceVersion: string): void | Promise<void>
   changed(change: Change, resourceVersion: string): void | Promise<void>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { kindContents } from '../../src/adapters/jetstream/objects-contents.ts'
+import { type Contents, kindContents } from '../../src/adapters/jetstream/objects-contents.ts'
 import { pods } from '../../src/events/kinds.ts'
 import type { KubernetesObject } from '../../src/events/kubernetes.ts'
 
@@ -8,6 +8,9 @@ const pod = (name: string, resourceVersion: string, app = 'web'): KubernetesObje
   kind: 'Pod',
   metadata: { namespace: 'shop', name, uid: name, resourceVersion, labels: { app } },
 })
+
+const keep = (contents: Contents, object: KubernetesObject): boolean =>
+  contents.keep(object.metadata, () => Buffer.from(JSON.stringify(object)))
 
 /** Contents over a writer that has not written anything yet. */
 const given = () => {
@@ -28,35 +31,35 @@ const given = () => {
 
 test('contents: what still waits to be written is buried too when a list does not name it', () => {
   const { contents, live } = given()
-  contents.keep(pod('a', '1'))
+  keep(contents, pod('a', '1'))
   contents.listing()
-  contents.keep(pod('b', '2'))
+  keep(contents, pod('b', '2'))
   contents.listed([])
   expect(live()).toEqual(['b web'])
 })
 
 test('contents: after the history has gone back the same version may mean something else', () => {
   const { contents, live } = given()
-  contents.keep(pod('a', '5', 'old'))
+  keep(contents, pod('a', '5', 'old'))
   contents.listing()
-  contents.keep(pod('a', '5', 'new'))
+  keep(contents, pod('a', '5', 'new'))
   contents.listed([])
   expect(live()).toEqual(['a old'])
   contents.listing(true)
-  contents.keep(pod('a', '5', 'new'))
+  keep(contents, pod('a', '5', 'new'))
   contents.listed([])
   expect(live()).toEqual(['a new'])
 })
 
 test('contents: of what can not be read no older version stays, and it is counted until it can be read, or is gone', () => {
   const { contents, live } = given()
-  contents.keep(pod('a', '1'))
+  keep(contents, pod('a', '1'))
   contents.leaveOut({ namespace: 'shop', name: 'a' })
   contents.leaveOut({ namespace: 'shop', name: 'b' })
   contents.leaveOut(undefined)
   expect(live()).toEqual([])
   expect(contents.leftOut()).toBe(3)
-  contents.keep(pod('a', '2'))
+  keep(contents, pod('a', '2'))
   contents.remove(pod('b', '3'))
   expect(contents.leftOut()).toBe(1)
   contents.listing()
@@ -65,8 +68,8 @@ test('contents: of what can not be read no older version stays, and it is counte
 
 test('contents: an object that is too large for a record is left out', () => {
   const { contents, live } = given()
-  contents.keep(pod('a', '1'))
-  expect(contents.keep(pod('a', '2', 'x'.repeat(2 ** 20)))).toBe(false)
+  keep(contents, pod('a', '1'))
+  expect(keep(contents, pod('a', '2', 'x'.repeat(2 ** 20)))).toBe(false)
   expect(live()).toEqual([])
   expect(contents.leftOut()).toBe(1)
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KindStore, ObjectStore } from '../../src/adapters/jetstream/objects.ts'
 import { observedObjects } from '../../src/adapters/jetstream/objects-observed.ts'
+import { written } from '../../src/adapters/kubernetes/records.ts'
 import { pods } from '../../src/events/kinds.ts'
 import type { Pod } from '../../src/events/kubernetes.ts'
 import { Superseded } from '../../src/ports.ts'
@@ -80,7 +81,7 @@ test('observed: a stall counts once however often it is said, and keeps its reas
 test('observed: what the reader waits for is told apart from silence, and added up', async () => {
   const { observed, pages, pass, reading } = memory()
   const store = await observed.open({ kind: pods, version: 'v1' })
-  const told = store.page([pod])
+  const told = store.page([written(pod)])
   pass(400)
   expect(reading()).toMatchObject({ held: 1, heldMs: 0, heardAt: 1_000 })
   pages.shift()?.()

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type KindStore, type Latency, type ObjectStoreOptions, objectStore } from '../../src/adapters/jetstream/objects.ts'
 import { ensureObjectsStream } from '../../src/adapters/jetstream/objects-stream.ts'
 import { publisher } from '../../src/adapters/jetstream/publish.ts'
+import { written } from '../../src/adapters/kubernetes/records.ts'
 import { pods } from '../../src/events/kinds.ts'
 import type { Pod } from '../../src/events/kubernetes.ts'
 import { type NatsForTest, natsForTest } from '../nats.ts'
@@ -81,7 +82,7 @@ test('waiting: what is listed is no change, and says nothing of how long it took
   const heard: Latency[] = []
   const store = await opened({ onStored: (_, latency) => void heard.push(latency) })
   await store.listing()
-  await store.page([pod('a', '2'), pod('b', '3')])
+  await store.page([pod('a', '2'), pod('b', '3')].map(written))
   await store.listed('3')
   await store.flush()
   expect([heard, store.meta().count]).toEqual([[], 2])

@@ -6,6 +6,7 @@ import { readObjects } from '../../src/adapters/jetstream/objects-reader.ts'
 import { DELETED, ensureObjectsStream, lastOn, metaIn } from '../../src/adapters/jetstream/objects-stream.ts'
 import { objectsSum } from '../../src/adapters/jetstream/objects-sum.ts'
 import { type Publish, publisher } from '../../src/adapters/jetstream/publish.ts'
+import { written } from '../../src/adapters/kubernetes/records.ts'
 import { kubernetesReads } from '../../src/adapters/kubernetes/reflector.ts'
 import { catalogue, type Kind, pods } from '../../src/events/kinds.ts'
 import type { KubernetesObject, Pod } from '../../src/events/kubernetes.ts'
@@ -42,7 +43,7 @@ const open = (epoch: string, options: ObjectStoreOptions = {}): Promise<KindStor
   objectStore(publish, js, jsm, CLUSTER, epoch, { metaMs: 60_000, ...options }).open({ kind: pods, version: 'v1' })
 const listed = async (store: KindStore, version: string, pods: readonly Pod[]): Promise<void> => {
   await store.listing()
-  await store.page(pods)
+  await store.page(pods.map(written))
   await store.listed(version)
   await store.flush()
 }
@@ -406,7 +407,7 @@ test('objects: at another version of its group every record is written anew, onc
   const place = subjects(CLUSTER).object(nodePools, undefined, 'general')
   const relist = async (store: KindStore, version: string): Promise<void> => {
     await store.listing()
-    await store.page([nodePool('general', '1', version)])
+    await store.page([written(nodePool('general', '1', version))])
     await store.listed('10')
     await store.flush()
   }
@@ -418,10 +419,10 @@ test('objects: at another version of its group every record is written anew, onc
   const store = await at('v1', 'two')
   expect(store.watermark).toBeUndefined()
   await relist(store, 'v1')
-  const written = await lastOn(jsm, place)
-  expect(written?.json<{ apiVersion: string }>().apiVersion).toBe('karpenter.sh/v1')
+  const first = await lastOn(jsm, place)
+  expect(first?.json<{ apiVersion: string }>().apiVersion).toBe('karpenter.sh/v1')
   await relist(store, 'v1')
-  expect((await lastOn(jsm, place))?.seq).toBe(written?.seq)
+  expect((await lastOn(jsm, place))?.seq).toBe(first?.seq)
   await eventually(() => expect(reader.told).toEqual(['general karpenter.sh/v1beta1', 'general karpenter.sh/v1']))
   expect(reader.troubles).toEqual([])
   await store.close()
@@ -446,7 +447,7 @@ test('objects: kinds limited to a namespace are read apart, and one reader follo
   )
   for (const [index, store] of stores.entries()) {
     await store.listing()
-    await store.page([map(index === 0 ? 'kube-system' : 'web', `m${index}`)])
+    await store.page([written(map(index === 0 ? 'kube-system' : 'web', `m${index}`))])
     await store.listed('10')
     await store.flush()
   }

@@ -1,7 +1,7 @@
 import type { Kind } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
-import type { ObjectName } from '../../ports.ts'
+import type { ObjectName, ObjectRecord } from '../../ports.ts'
 import type { News, ObjectsWriter } from './objects-writer.ts'
 
 /** What one kind is to hold in OBJECTS; every change becomes a write, and what is there already does not. */
@@ -13,8 +13,11 @@ export type Contents = {
   listing(isOtherHistory?: boolean): void
   /** @param held subjects with a record: those that nobody here wrote are a zombie's last words, and buried */
   listed(held: readonly string[]): void
-  /** @returns false if the object is too large for a record: it is then left out */
-  keep(object: KubernetesObject, news?: News): boolean
+  /**
+   * @param text asked only where it is written
+   * @returns false if the object is too large for a record: it is then left out
+   */
+  keep(metadata: ObjectRecord['metadata'], text: () => Uint8Array, news?: News): boolean
   remove(object: KubernetesObject, news?: News): void
   /** Of an object that could not be read nothing is held. @param at undefined: not even which it is could be read */
   leaveOut(at: ObjectName | undefined): void
@@ -38,8 +41,9 @@ export const kindContents = (
   /** Records of another version or form: one resourceVersion then stands for something else. */
   const outdated = new Set(isOfNow ? [] : writer.subjects())
   let unlisted = new Set<string>()
-  const subjectOf = ({ metadata: { namespace, name } }: KubernetesObject): string =>
-    subjects(cluster).object(kind, namespace, name)
+  const { object: subjectAt } = subjects(cluster)
+  const subjectOf = ({ metadata: { namespace, name } }: Pick<ObjectRecord, 'metadata'>): string =>
+    subjectAt(kind, namespace, name)
   const isLive = (subject: string): boolean => writer.wanted(subject)?.uid !== undefined
   const leftOut = new Set<string>()
   const bury = (subject: string, news?: News): void => {
@@ -61,14 +65,14 @@ export const kindContents = (
       for (const subject of held) if (writer.wanted(subject) === undefined) writer.put(subject, TOMBSTONE)
       unlisted.clear()
     },
-    keep: (object, news) => {
-      const { uid, resourceVersion } = object.metadata
-      const subject = subjectOf(object)
+    keep: (metadata, text, news) => {
+      const { uid, resourceVersion } = metadata
+      const subject = subjectOf({ metadata })
       unlisted.delete(subject)
       leftOut.delete(subject)
       const held = writer.wanted(subject)
       if (held?.uid === uid && held.resourceVersion === resourceVersion && !outdated.delete(subject)) return true
-      const payload = Buffer.from(JSON.stringify(object))
+      const payload = text()
       if (payload.length <= RECORD_BYTES) writer.put(subject, { uid, resourceVersion, payload, news })
       else leaveOut(subject)
       return payload.length <= RECORD_BYTES
@@ -78,7 +82,7 @@ export const kindContents = (
       bury(subjectOf(object), news)
     },
     leaveOut: (at) => {
-      if (at) leaveOut(subjects(cluster).object(kind, at.namespace, at.name))
+      if (at) leaveOut(subjectAt(kind, at.namespace, at.name))
       else leftOut.add('')
     },
     leftOut: () => leftOut.size,

@@ -103,9 +103,9 @@ const observed = (
       heard('listing')
       return store.listing(isOtherHistory)
     },
-    page: (objects) => {
+    page: (records) => {
       heard()
-      return held(store.page(objects))
+      return held(store.page(records))
     },
     listed: async (resourceVersion) => {
       await held(store.listed(resourceVersion))

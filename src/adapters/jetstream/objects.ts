@@ -155,9 +155,9 @@ const kindStore = (given: Storing, found: Found): KindStore => {
       // Without a watermark a crash in the middle of the list begins with a list again.
       advance({ state: 'listing', resourceVersion: '' })
     },
-    page: async (objects) => {
+    page: async (records) => {
       heard({})
-      for (const object of objects) if (!contents.keep(object)) malformed += 1
+      for (const { metadata, text } of records) if (!contents.keep(metadata, () => text)) malformed += 1
       await writer.roomFor(mostWaiting())
     },
     listed: async (resourceVersion) => {
@@ -167,7 +167,8 @@ const kindStore = (given: Storing, found: Found): KindStore => {
     changed: ({ type, object }, resourceVersion) => {
       if (!contents.isStale(object))
         if (type === 'DELETED') contents.remove(object, newsOf(type, object, now()))
-        else if (!contents.keep(object, newsOf(type, object, now()))) malformed += 1
+        else if (!contents.keep(object.metadata, () => Buffer.from(JSON.stringify(object)), newsOf(type, object, now())))
+          malformed += 1
       heard({ state: 'streaming', ...(resourceVersion === '' ? {} : { resourceVersion }) })
       // Of each object only the newest version waits, so there is an end to it; short of memory even that is too much.
       const most = mostWaiting()

@@ -1,47 +1,41 @@
-/** A list as the API wrote it: what is before its items, and these, each parsed when it is taken. */
-export type ListText = { readonly head: object; readonly items: Iterable<unknown> }
+import type { ObjectRecord } from '../../ports.ts'
+import { COMMA, NONE, valueEnd } from './text/json.ts'
+
+/** An item of a list: its record, if that could be taken from the text, or the object. */
+export type Item = { readonly record: ObjectRecord } | { readonly raw: unknown }
+/** Takes the record of the item that begins there, if it can tell. */
+export type Take = (text: Buffer, from: number) => { readonly end: number; readonly record: ObjectRecord } | undefined
+
+/** A list as the API wrote it: what is before its items, and these, each read when it is taken. */
+export type ListText = { readonly head: object; readonly items: Iterable<Item> }
 
 const ITEMS = Buffer.from(',"items":[')
-/** So much of how the first item begins is taken for the beginning of every item. */
-const BEGINNING = 12
-/** Whoever nests so many objects that begin like an item gets no special treatment. */
-const GUESSES = 64
 
 /**
  * Cuts a list into its items without parsing it as a whole: five hundred pods as one tree of objects outlive every young
- * collection of garbage, one after the other none does. A border is guessed at by how items begin and proven by parsing:
- * from the beginning of an item on, what ends before the item does is no JSON.
+ * collection of garbage, one after the other none does.
  * @returns undefined if the list is not written in the order that kube-apiserver writes those of its own kinds
  */
-export const listText = (bytes: Buffer): ListText | undefined => {
+export const listText = (bytes: Buffer, take: Take = () => undefined): ListText | undefined => {
   const at = bytes.indexOf(ITEMS)
   const end = bytes.lastIndexOf(']}')
   if (at < 0 || end < at + ITEMS.length || bytes.toString('utf8', end + 2).trim() !== '') return undefined
   const head = parsed(`${bytes.toString('utf8', 0, at)}}`)
   if (typeof head !== 'object' || head === null || !('metadata' in head)) return undefined
-  return { head, items: itemsIn(bytes, at + ITEMS.length, end) }
+  return { head, items: itemsIn(bytes, at + ITEMS.length, end, take) }
 }
 
 /** @throws SyntaxError where an item is no JSON */
-const itemsIn = function* (bytes: Buffer, start: number, end: number): Generator<unknown> {
-  const border = Buffer.concat([Buffer.from('},'), bytes.subarray(start, Math.min(end, start + BEGINNING))])
-  let [from, look, guesses] = [start, start, 0]
-  while (from < end) {
-    const next = guesses < GUESSES ? bytes.indexOf(border, look) : -1
-    if (next < 0 || next >= end) {
-      yield* JSON.parse(`[${bytes.toString('utf8', from, end)}]`) as readonly unknown[]
+const itemsIn = function* (bytes: Buffer, start: number, end: number, take: Take): Generator<Item> {
+  for (let from = start; from < end; ) {
+    const taken = take(bytes, from)
+    const next = taken?.end ?? valueEnd(bytes, from)
+    if (next === NONE || next > end || (next < end && bytes[next] !== COMMA) || next + 1 === end) {
+      for (const raw of JSON.parse(`[${bytes.toString('utf8', from, end)}]`) as readonly unknown[]) yield { raw }
       return
     }
-    const item = parsed(bytes.toString('utf8', from, next + 1))
-    if (item === undefined) {
-      guesses += 1
-      look = next + 1
-      continue
-    }
-    yield item
-    from = next + 2
-    look = from
-    guesses = 0
+    yield taken ?? { raw: JSON.parse(bytes.toString('utf8', from, next)) }
+    from = next + 1
   }
 }
 

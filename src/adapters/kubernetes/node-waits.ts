@@ -68,10 +68,10 @@ const listener = (known: Map<string, Node>, tell: (name: string) => void, allLis
     listing: () => {
       seen = new Set()
     },
-    page: (objects) => {
-      for (const object of objects) {
-        seen.add(object.metadata.name)
-        known.set(object.metadata.name, object as Node)
+    page: (records) => {
+      for (const { metadata, text } of records) {
+        seen.add(metadata.name)
+        known.set(metadata.name, JSON.parse(Buffer.from(text).toString()) as Node)
       }
     },
     listed: () => {

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { type Served, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
-import { listText } from './list-text.ts'
+import { type Item, listText, type Take } from './list-text.ts'
 import { collectionPath } from './paths.ts'
+import { draft } from './text/draft.ts'
+import { recordAt } from './text/record.ts'
 
 /** One page of a list, as far as all who ask for one demand; `items` as the API gave them. */
 export const ListPage = z.object({
@@ -38,8 +40,8 @@ export const pageOf = async (client: KubernetesClient, served: Served, query: Qu
   return listIn(served, query, answer)
 }
 
-/** The same page with its items parsed one by one, as they are taken; what can't be parsed throws Unavailable only then. */
-export type LazyPage = Page<Iterable<unknown>>
+/** The same page with its items read one by one, as they are taken; what can't be parsed throws Unavailable only then. */
+export type LazyPage = Page<Iterable<Item>>
 
 /** The same page, for many large objects of which little is kept. @throws as pageOf */
 export const lazyPageOf = async (
@@ -51,9 +53,18 @@ export const lazyPageOf = async (
   const path = collectionPath(served)
   const { fieldSelector } = served.kind
   const bytes = await client.bytes(path, { query: { fieldSelector, ...query }, signal })
-  const text = listText(bytes)
-  if (!text) return listIn(served, query, jsonIn(path, bytes))
+  const text = listText(bytes, takerOf(served))
+  if (!text) {
+    const page = listIn(served, query, jsonIn(path, bytes))
+    return { ...page, items: page.items.map((raw) => ({ raw })) }
+  }
   return { ...listIn(served, query, { ...text.head, items: [] }), items: freeing(bytes, parsing(path, text.items)) }
+}
+
+const takerOf = ({ kind }: Served): Take | undefined => {
+  if (kind.record !== 'slim' || kind.keeps !== undefined) return undefined
+  const into = draft()
+  return (text, from) => recordAt(kind, text, from, into)
 }
 
 const listIn = (served: Served, query: Query, answer: unknown): Page => {
@@ -77,7 +88,7 @@ const named = (apiVersion = '', kind = 'an object without a kind'): string => `$
 
 const LARGE_BYTES = 2 ** 20
 /** What was read gives its memory back at once: left to the garbage collector, some twenty pages of 3 MB wait for it. */
-const freeing = function* (bytes: Buffer, items: Iterable<unknown>): Generator<unknown> {
+const freeing = function* <T>(bytes: Buffer, items: Iterable<T>): Generator<T> {
   try {
     yield* items
   } finally {
@@ -94,7 +105,7 @@ const jsonIn = (path: string, bytes: Buffer): unknown => {
   return answer
 }
 
-const parsing = function* (path: string, items: Iterable<unknown>): Generator<unknown> {
+const parsing = function* <T>(path: string, items: Iterable<T>): Generator<T> {
   try {
     yield* items
   } catch (error) {

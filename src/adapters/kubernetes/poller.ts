@@ -3,7 +3,7 @@ import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { Gone, type ReflectorListener, Refused, type Served, Unavailable } from '../../ports.ts'
 import type { KubernetesClient } from './client.ts'
 import { pageOf } from './pages.ts'
-import { recordOf } from './records.ts'
+import { recordOf, written } from './records.ts'
 
 export type Pace = {
   /** Between two lists, ms. */
@@ -78,7 +78,7 @@ const measured = (item: unknown): unknown => {
 
 const begin = async (found: ReadonlyMap<string, KubernetesObject>, listener: ReflectorListener): Promise<void> => {
   await listener.listing()
-  await listener.page([...found.values()])
+  await listener.page([...found.values()].map(written))
   await listener.listed('')
 }
 

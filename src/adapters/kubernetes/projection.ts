@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import type { Kind } from '../../events/kinds.ts'
 import type { KubernetesObject, ObjectMeta } from '../../events/kubernetes.ts'
-import type { ObjectName } from '../../ports.ts'
+import type { ObjectName, ObjectRecord } from '../../ports.ts'
 import { MARKER } from './redaction/secrets.ts'
 import { redacted } from './redaction.ts'
 import { MISFIT, slimWalk } from './slim.ts'
 
 /** What was left of an object of the API, or what is wrong with it; `at`: if it could be told which it is. */
-export type Projected = { readonly object: KubernetesObject } | { readonly malformed: string; readonly at?: ObjectName }
+export type Projected = { readonly object: KubernetesObject } | Malformed
+export type Malformed = { readonly malformed: string; readonly at?: ObjectName }
 
 /**
  * The part of an object that leaves this adapter: the slim shape of its kind or all that redaction lets through, and
@@ -34,7 +35,7 @@ const walkOf = (kind: Kind): ReturnType<typeof slimWalk> => {
 const NAME_CHARACTERS = 253
 
 /** Why it can be no object of the kind, whatever fields it has: under a wrong name it would stand in another's place. */
-const strangeness = (kind: Kind, raw: unknown, { metadata }: KubernetesObject): string | undefined =>
+export const strangeness = (kind: Kind, raw: unknown, { metadata }: Pick<ObjectRecord, 'metadata'>): string | undefined =>
   metadata.uid === '' || metadata.resourceVersion === '' ? 'no uid or resourceVersion' : misplaced(kind, raw, metadata)
 
 const misplaced = (kind: Kind, raw: unknown, { name, namespace }: Pick<ObjectMeta, 'name' | 'namespace'>): string | undefined => {

@@ -1,4 +1,5 @@
-import type { Served } from '../../ports.ts'
+import type { KubernetesObject } from '../../events/kubernetes.ts'
+import type { ObjectRecord, Served } from '../../ports.ts'
 import { apiVersionOf } from './pages.ts'
 import { type Projected, projected } from './projection.ts'
 
@@ -10,3 +11,9 @@ export const recordOf = (served: Served, raw: unknown): Projected => {
   if (typeof raw !== 'object' || raw === null) return projected(served.kind, raw)
   return projected(served.kind, served.kind.record === 'slim' ? raw : { ...raw, apiVersion: apiVersionOf(served) })
 }
+
+/** An object that was read, as it is written down. */
+export const written = (object: KubernetesObject): ObjectRecord => ({
+  metadata: object.metadata,
+  text: Buffer.from(JSON.stringify(object)),
+})

@@ -1,11 +1,12 @@
-import type { KubernetesObject } from '../../events/kubernetes.ts'
-import { type ReflectorListener, type Served, Unavailable } from '../../ports.ts'
+import { type ObjectRecord, type ReflectorListener, type Served, Unavailable } from '../../ports.ts'
 import { TooLarge } from './answers.ts'
 import type { KubernetesClient } from './client.ts'
+import type { Item } from './list-text.ts'
 import { type LazyPage, lazyPageOf, MOST_PAGES } from './pages.ts'
 import { collectionPath } from './paths.ts'
 import { isBefore, leaveOut, type Place, turn } from './place.ts'
-import { isKept, recordOf } from './records.ts'
+import type { Malformed } from './projection.ts'
+import { isKept, recordOf, written } from './records.ts'
 
 /** Objects of one page of a list. */
 export const PAGE = 500
@@ -74,29 +75,37 @@ const check = (served: Served, told: Told, { resourceVersion }: LazyPage): void 
   if (told.pages > MOST_PAGES) throw new Unavailable(`GET ${path}: a list without an end`)
 }
 
-const tell = async ({ served, listener }: Means, items: Iterable<unknown>, told: Told, place: Place): Promise<void> => {
-  let objects: KubernetesObject[] = []
+const tell = async ({ served, listener }: Means, items: Iterable<Item>, told: Told, place: Place): Promise<void> => {
+  let records: ObjectRecord[] = []
   for (const item of items) {
-    if (!isKept(served, item)) continue
-    const result = recordOf(served, item)
-    if ('malformed' in result) {
-      told.leftOut.push(result.malformed)
-      await listener.malformed(result.malformed, result.at)
-    } else if (objects.push(once(served, told, result.object)) === SLICE) {
-      await listener.page(objects)
-      objects = []
+    const read = readFrom(served, item)
+    if (read === undefined) continue
+    if ('malformed' in read) {
+      told.leftOut.push(read.malformed)
+      await listener.malformed(read.malformed, read.at)
+    } else if (records.push(once(served, told, read)) === SLICE) {
+      await listener.page(records)
+      records = []
       await turn(place)
     }
   }
-  if (objects.length > 0) await listener.page(objects)
+  if (records.length > 0) await listener.page(records)
   await turn(place)
 }
 
+/** @returns undefined for what has no place in the picture of its kind */
+const readFrom = (served: Served, item: Item): ObjectRecord | Malformed | undefined => {
+  if ('record' in item) return item.record
+  if (!isKept(served, item.raw)) return undefined
+  const read = recordOf(served, item.raw)
+  return 'malformed' in read ? read : written(read.object)
+}
+
 // Of two versions of one object nobody could say which is the newer.
-const once = (served: Served, { names }: Told, object: KubernetesObject): KubernetesObject => {
-  const { namespace = '', name } = object.metadata
+const once = (served: Served, { names }: Told, record: ObjectRecord): ObjectRecord => {
+  const { namespace = '', name } = record.metadata
   const key = `${namespace}/${name}`
   if (names.has(key)) throw new Unavailable(`GET ${collectionPath(served)}: ${key} is twice in one list: its pages overlap`)
   names.add(key)
-  return object
+  return record
 }

@@ -28,7 +28,7 @@ const polled = async (answers: readonly Answer[], until: string) => {
   const objects: KubernetesObject[] = []
   const end = new AbortController()
   const page: typeof listener.page = (all) => {
-    objects.push(...all)
+    objects.push(...all.map(({ text }) => JSON.parse(Buffer.from(text).toString()) as KubernetesObject))
     return listener.page(all)
   }
   const pacing = { polled: { everyMs: 1, atMostMs: 5 } }

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { projected } from '../../../src/adapters/kubernetes/projection.ts'
 import { redacted } from '../../../src/adapters/kubernetes/redaction.ts'
+import { draft } from '../../../src/adapters/kubernetes/text/draft.ts'
+import { recordAt } from '../../../src/adapters/kubernetes/text/record.ts'
 import { catalogue, type Kind, nodes, plannedKinds, pods } from '../../../src/events/kinds.ts'
 import type { KubernetesObject } from '../../../src/events/kubernetes.ts'
 import { plantedEverywhere, secrets } from './planted.ts'
@@ -153,13 +155,88 @@ test('projection: the short way comes to what schema and redaction come to, also
   expect(Math.min(...Object.values(tally))).toBeGreaterThan(50)
 })
 
+const into = draft()
+const fromText = (kind: Kind, text: Buffer) => recordAt(kind, text, 0, into)
+const read = (taken: ReturnType<typeof fromText>): unknown =>
+  taken && { ...taken.record, text: JSON.parse(Buffer.from(taken.record.text).toString()) as unknown }
+/** What `projected` makes of the same. */
+const expected = (kind: Kind, text: Buffer): unknown => {
+  const result = projected(kind, JSON.parse(text.toString()))
+  if ('malformed' in result) return undefined
+  const { namespace, name: its, uid, resourceVersion } = result.object.metadata
+  return { metadata: { namespace, name: its, uid, resourceVersion }, text: result.object }
+}
+
+/** JSON as no server writes it: members twice, names with escapes; the numbers choose where. */
+const oddly = (value: unknown, turns: Iterator<number>, other: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map((one) => oddly(one ?? null, turns, other)).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const members = Object.entries(value).flatMap(([key, one]) => {
+    const turn: number = turns.next().value ?? 0
+    const member = `${named(key, turn)}:${oddly(one, turns, other)}`
+    return turn === 1
+      ? [`${named(key, 0)}:${JSON.stringify(other) ?? '1e400'}`, member]
+      : turn === 2
+        ? [member, `"more":${oddly(other, turns, 1)}`]
+        : [member]
+  })
+  return `{${members.join(',')}}`
+}
+const named = (key: string, turn: number): string =>
+  turn === 3 && key !== ''
+    ? `"\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${JSON.stringify(key.slice(1)).slice(1)}`
+    : JSON.stringify(key)
+
+test('projection: a record that is taken from the text is that of the object, whatever else is in the text', () => {
+  const tally = { taken: 0, left: 0 }
+  fc.assert(
+    fc.property(pod, fc.array(fc.nat(60), { maxLength: 40 }), junk, (raw, turns, other) => {
+      const text = Buffer.from(oddly(raw, turns.values(), other))
+      const taken = fromText(pods, text)
+      tally[taken ? 'taken' : 'left']++
+      if (taken) expect(taken.end).toBe(text.length)
+      if (taken) expect(read(taken), text.toString()).toEqual(expected(pods, text))
+    }),
+    { numRuns: 1_000 },
+  )
+  expect(Math.min(...Object.values(tally))).toBeGreaterThan(50)
+})
+
+test('projection: what makes no sense or is redacted is not taken from the text; what a server writes is', () => {
+  fc.assert(
+    fc.property(pod, fc.array(fc.nat(20), { minLength: 1, maxLength: 8 }), junk, (good, turns, other) => {
+      expect(fromText(pods, Buffer.from(JSON.stringify(good)))).toBeDefined()
+      const text = Buffer.from(JSON.stringify(spoilt(good, turns, other)) ?? 'null')
+      const taken = fromText(pods, text)
+      if (taken) expect(read(taken), text.toString()).toEqual(expected(pods, text))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('projection: a text that is cut off or damaged is not taken, or it is still JSON', () => {
+  const good = { metadata, spec: { nodeName: 'n', containers: [{ name: 'a', env: [{ name: 'X', value: '}{"' }] }] }, status: {} }
+  const text = Buffer.from(JSON.stringify(good))
+  expect(fromText(pods, text)).toBeDefined()
+  for (let length = 0; length < text.length; length++) expect(fromText(pods, text.subarray(0, length))).toBeUndefined()
+  for (let at = 0; at < text.length; at++)
+    for (const byte of Buffer.from('"\\{}[],:0a\n')) {
+      const broken = Buffer.from(text)
+      broken[at] = byte
+      const taken = fromText(pods, broken)
+      if (taken) expect(read(taken), broken.toString()).toEqual(expected(pods, broken.subarray(0, taken.end)))
+    }
+})
+
 test('projection: no kind of the catalogue lets a secret through', () => {
   const all = catalogue({ configMapNamespaces: ['shop'] })
+  const taken = (kind: Kind, object: object): string =>
+    kind.record === 'slim' ? String(fromText(kind, Buffer.from(JSON.stringify(object)))?.record.text) : ''
   fc.assert(
     fc.property(secrets, (secret) => {
       for (const { object, where, ...at } of plantedEverywhere(secret))
         for (const kind of all.filter(({ group, resource }) => group === at.group && resource === at.resource))
-          expect(JSON.stringify(projected(kind, object)), where).not.toContain(secret)
+          expect(`${JSON.stringify(projected(kind, object))} ${taken(kind, object)}`, where).not.toContain(secret)
     }),
     { numRuns: 1 },
   )

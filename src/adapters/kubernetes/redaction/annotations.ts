@@ -58,6 +58,12 @@ export const reasonedPrefixes: readonly string[] = ['ignore-check.kube-linter.io
 const exact = new Map(keptAnnotations.filter(({ key }) => !key.endsWith('*')).map(({ key, form }) => [key, form]))
 const prefixes = keptAnnotations.flatMap(({ key, form }) => (key.endsWith('*') ? [{ prefix: key.slice(0, -1), form }] : []))
 
+/** Whether there is anything to keep of the annotation with this key. */
+export const mayBeKept = (key: string): boolean =>
+  exact.has(key) ||
+  prefixes.some(({ prefix }) => key.startsWith(prefix)) ||
+  reasonedPrefixes.some((prefix) => key.startsWith(prefix))
+
 /**
  * What is kept of an annotation: its value if it has its form, else that there is one (a mirror pod is one whatever the
  * value says); `''` for a reason; undefined when it is dropped.

@@ -132,8 +132,10 @@ const map =
     return left
   }
 
-/** A key of labels, resources, ConfigMaps: none is longer. `__proto__` would be no key of the result but its prototype. */
-export const isKey = (key: string): boolean => key.length <= 317 && key !== '__proto__' && scrubbed(key) === key
+/** A key of labels, resources, ConfigMaps: none is longer. */
+export const KEY_CHARACTERS = 317
+/** `__proto__` would be no key of the result but its prototype. */
+export const isKey = (key: string): boolean => key.length <= KEY_CHARACTERS && key !== '__proto__' && scrubbed(key) === key
 
 const annotations =
   (path: string): Walk =>

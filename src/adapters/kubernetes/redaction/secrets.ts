@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto'
 export const MARKER = '<redacted>'
 
 /** Characters that a kept text has at most; what is longer is no name, image, path or expression, and is hidden. */
-const TEXT_CHARACTERS = 1_024
-/** The shortest of the formats below. */
-const TOKEN_CHARACTERS = 16
+export const TEXT_CHARACTERS = 1_024
+/** The shortest of the formats below. In a shorter text only what is before an `@` may be a secret. */
+export const TOKEN_CHARACTERS = 16
 
 // Formats that their issuers document, each with enough randomness that eight hexadecimal digits of a hash tell nothing.
 const FORMATS = [

@@ -33,10 +33,10 @@ export const pictureOf = (world: World, { kind }: Served) => {
       state.listing = true
       state.state = 'listing'
     },
-    page: (objects) => {
-      for (const object of objects) {
-        judge(object)
-        contents.keep(object)
+    page: (records) => {
+      for (const { metadata, text } of records) {
+        judge(JSON.parse(Buffer.from(text).toString()) as KubernetesObject)
+        contents.keep(metadata, () => text)
       }
       hear()
     },
@@ -50,7 +50,7 @@ export const pictureOf = (world: World, { kind }: Served) => {
       else if (!world.wasRemoved(kind.name, object.metadata.uid)) lies.push(`never deleted: ${object.metadata.name}`)
       if (!contents.isStale(object))
         if (type === 'DELETED') contents.remove(object)
-        else contents.keep(object)
+        else contents.keep(object.metadata, () => Buffer.from(JSON.stringify(object)))
       hear()
     },
     bookmark: () => hear(),
