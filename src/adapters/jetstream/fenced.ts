@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { headers, type JetStreamManager, NatsError } from 'nats'
 import { Superseded } from '../../ports.ts'
 import { Conflict, Unanswered } from '../../runtime/journal.ts'
 import { translated } from './errors.ts'
 import { DELETED, lastOn, OBJECTS } from './objects-stream.ts'
-import type { Publish } from './publish.ts'
+import type { Message, Publish } from './publish.ts'
 
 /** Empty bytes are a tombstone. */
 export type Payload = Uint8Array
@@ -34,6 +35,9 @@ export const room = (size: number): Room => {
   }
 }
 
+/** What is to follow the record with sequence `expected` (0: none). */
+export type Next = { readonly subject: string; readonly payload: Payload; readonly expected: number }
+
 export type Fenced = {
   /**
    * Writes one record after the one with sequence `expected` (0: none), and comes back with its sequence when it is
@@ -41,6 +45,11 @@ export type Fenced = {
    * @throws Superseded when another writer was there
    */
   write(subject: string, payload: Payload, expected: number, isOwner: () => Promise<boolean>): Promise<number>
+  /**
+   * The same for records of different subjects, stored together if nothing stands against it: then a thousand take one
+   * acknowledgement. Otherwise each for itself, so that one conflict holds up none but its own. @returns their sequences
+   */
+  writeAll(records: readonly Next[], isOwner: () => Promise<boolean>): Promise<readonly number[]>
   /** Asks until NATS answers. */
   ask<T>(request: () => Promise<T>): Promise<T>
 }
@@ -50,11 +59,17 @@ const LONGEST_PAUSE_MS = 5_000
 
 /** Publishing to OBJECTS where nothing is overwritten that was not read: the expected sequence is the fence. */
 export const fenced = (publish: Publish, jsm: JetStreamManager, signal: AbortSignal): Fenced => {
-  const store = async (subject: string, payload: Payload, expected: number): Promise<number> => {
-    const fence = headers()
-    fence.append('Nats-Expected-Last-Subject-Sequence', `${expected}`)
-    if (payload.length === 0) fence.append(DELETED, '1')
-    return (await publish(subject, payload, fence)).seq
+  const store = async (record: Next): Promise<number> => {
+    const { subject, payload, headers } = fencedMessage(record)
+    return (await publish(subject, payload, headers)).seq
+  }
+  /** @returns the sequences; undefined if the answer is not that of a batch */
+  const storeAll = async (records: readonly Next[]): Promise<readonly number[] | undefined> => {
+    const batch = batched(records)
+    const last = batch.pop()
+    if (last === undefined) return []
+    const { seq, count } = await publish(last.subject, last.payload, last.headers, batch)
+    return count === records.length ? records.map((_, index) => seq - count + 1 + index) : undefined
   }
 
   // Half of it random: hundreds of writes may wait for one server.
@@ -72,13 +87,17 @@ export const fenced = (publish: Publish, jsm: JetStreamManager, signal: AbortSig
     }
   }
 
-  const write: Fenced['write'] = async (subject, payload, expected, isOwner) => {
+  const follow = async (
+    { subject, payload, expected }: Next,
+    isOwner: () => Promise<boolean>,
+    isDoubtful: boolean,
+  ): Promise<number> => {
     let after = expected
-    let mayHaveLanded = false
+    let mayHaveLanded = isDoubtful
     for (;;) {
       signal.throwIfAborted()
       try {
-        return await store(subject, payload, after)
+        return await store({ subject, payload, expected: after })
       } catch (error) {
         const reason = translated(error, `${OBJECTS} ${subject}`)
         if (!(reason instanceof Conflict) && !isTransient(reason)) throw reason
@@ -96,7 +115,39 @@ export const fenced = (publish: Publish, jsm: JetStreamManager, signal: AbortSig
       await pause(FIRST_PAUSE_MS)
     }
   }
-  return { write, ask }
+
+  const writeAll: Fenced['writeAll'] = async (records, isOwner) => {
+    signal.throwIfAborted()
+    let mayHaveLanded = true
+    try {
+      const stored = await storeAll(records)
+      if (stored) return stored
+    } catch (error) {
+      mayHaveLanded = isTransient(translated(error, OBJECTS))
+    }
+    // If the batch lands after one of these, it conflicts with it and is stored in no part.
+    return Promise.all(records.map((record) => follow(record, isOwner, mayHaveLanded)))
+  }
+  return { write: (subject, payload, expected, isOwner) => follow({ subject, payload, expected }, isOwner, false), writeAll, ask }
+}
+
+const fencedMessage = ({ subject, payload, expected }: Next): Message => {
+  const fence = headers()
+  fence.append('Nats-Expected-Last-Subject-Sequence', `${expected}`)
+  if (payload.length === 0) fence.append(DELETED, '1')
+  return { subject, payload, headers: fence }
+}
+
+/** As one batch: all are stored at once, in a row, or none is (ADR-50 of NATS). */
+const batched = (records: readonly Next[]): Message[] => {
+  const id = randomUUID()
+  return records.map((record, index) => {
+    const message = fencedMessage(record)
+    message.headers.append('Nats-Batch-Id', id)
+    message.headers.append('Nats-Batch-Sequence', `${index + 1}`)
+    if (index === records.length - 1) message.headers.append('Nats-Batch-Commit', '1')
+    return message
+  })
 }
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

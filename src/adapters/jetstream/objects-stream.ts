@@ -44,6 +44,7 @@ export const ensureObjectsStream = async (jsm: JetStreamManager, cluster: string
     subjects: [`qm.${cluster}.obj.>`, `qm.${cluster}.meta.>`],
     max_msgs_per_subject: 1,
     allow_direct: true,
+    allow_atomic: true, // a list is written in batches
     discard: DiscardPolicy.Old,
     num_replicas: replicas,
   }
@@ -55,10 +56,11 @@ export const ensureObjectsStream = async (jsm: JetStreamManager, cluster: string
   if (foreign !== undefined)
     throw new Error(`the stream ${OBJECTS} holds ${foreign}, another cluster's: give each cluster a NATS account of its own`)
   const { config } = known ? await jsm.streams.update(OBJECTS, { ...known.config, ...wanted }) : await jsm.streams.add(wanted)
-  for (const key of Object.keys(wanted) as (keyof typeof wanted)[])
-    if (JSON.stringify(config[key]) !== JSON.stringify(wanted[key]))
+  const made: Readonly<Record<string, unknown>> = { ...config }
+  for (const [key, value] of Object.entries(wanted))
+    if (JSON.stringify(made[key]) !== JSON.stringify(value))
       throw new Error(
-        `the stream ${OBJECTS} should have ${key} ${JSON.stringify(wanted[key])}, NATS made it ${JSON.stringify(config[key])}`,
+        `the stream ${OBJECTS} should have ${key} ${JSON.stringify(value)}, NATS made it ${JSON.stringify(made[key])}`,
       )
 }
 

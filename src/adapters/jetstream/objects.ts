@@ -3,13 +3,13 @@ import { type Kind, RECORD_FORM } from '../../events/kinds.ts'
 import type { KubernetesObject } from '../../events/kubernetes.ts'
 import { subjects } from '../../events/subjects.ts'
 import type { Change, KindMeta, ReflectorListener, Served } from '../../ports.ts'
-import { fenced, type Room, room } from './fenced.ts'
+import { fenced, room } from './fenced.ts'
 import { kindContents } from './objects-contents.ts'
 import { type Found, readBack } from './objects-found.ts'
 import { metaWriter, type Place } from './objects-meta.ts'
 import { lastOn, metaIn, subjectsHeld } from './objects-stream.ts'
 import { purgeTombstones } from './objects-tombstones.ts'
-import { type News, objectsWriter, type Slot } from './objects-writer.ts'
+import { type News, objectsWriter, type Rooms, type Slot } from './objects-writer.ts'
 import type { Publish } from './publish.ts'
 
 export type ObjectStoreOptions = {
@@ -66,6 +66,8 @@ export type ObjectStore = {
 
 /** Acknowledgements awaited at a time, over all kinds: more only fills the server's queue, which drops. */
 const WINDOW = 512
+/** Batches under way at a time, over all kinds: one is stored while the next is sent. */
+const BATCHES = 2
 /** Versions of a kind that may wait before its reader is slowed down: of a list always, of a watch only where less is allowed. */
 export const WAITING = 4_096
 
@@ -82,7 +84,7 @@ export const objectStore = (
   epoch: string,
   options: ObjectStoreOptions = {},
 ): ObjectStore => {
-  const shared = room(WINDOW)
+  const shared = { records: room(WINDOW), batches: room(BATCHES) }
   return {
     open: async ({ kind, version }, signal) => {
       const found = await readBack(js, jsm, cluster, kind, signal ?? new AbortController().signal)
@@ -101,7 +103,7 @@ type Storing = {
   readonly epoch: string
   readonly kind: Kind
   readonly version: string
-  readonly shared: Room
+  readonly shared: Rooms
   readonly options: ObjectStoreOptions
 }
 

@@ -1,12 +1,18 @@
 import { createInbox, ErrorCode, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats'
 
-type Stored = { readonly seq: number; readonly duplicate: boolean }
+/** `count`: of a batch, how many messages were stored with it. */
+type Stored = { readonly seq: number; readonly duplicate: boolean; readonly count: number | undefined }
+export type Message = { readonly subject: string; readonly payload: Uint8Array; readonly headers: MsgHdrs }
 
-/** Publishes to a stream; resolves with the stream's acknowledgement. @throws NatsError */
-export type Publish = (subject: string, payload: Uint8Array, headers: MsgHdrs) => Promise<Stored>
+/**
+ * Publishes to a stream; resolves with the stream's acknowledgement.
+ * @param before messages that are sent right before it and not acknowledged: those of its batch
+ * @throws NatsError
+ */
+export type Publish = (subject: string, payload: Uint8Array, headers: MsgHdrs, before?: readonly Message[]) => Promise<Stored>
 
 type Asker = { readonly resolve: (stored: Stored) => void; readonly reject: (error: NatsError) => void }
-type Outgoing = Asker & { readonly subject: string; readonly payload: Uint8Array; readonly headers: MsgHdrs }
+type Outgoing = Asker & Message & { readonly before: readonly Message[] }
 type Waiting = Asker & { readonly subject: string; readonly deadline: number }
 
 const acknowledgement = new TextDecoder()
@@ -59,9 +65,10 @@ export const publisher = (nc: NatsConnection, timeoutMs: number): Publish => {
     else waiter?.resolve(outcome)
   }
 
-  const send = ({ subject, payload, headers, resolve, reject }: Outgoing): void => {
+  const send = ({ subject, payload, headers, before, resolve, reject }: Outgoing): void => {
     const id = (++sent).toString(36)
     try {
+      for (const message of before) nc.publish(message.subject, message.payload, { headers: message.headers })
       nc.publish(subject, payload, { reply: prefix + id, headers })
     } catch (error) {
       reject(error as NatsError)
@@ -74,7 +81,8 @@ export const publisher = (nc: NatsConnection, timeoutMs: number): Publish => {
   nc.subscribe(`${prefix}*`, { callback: answered })
   void watch(nc, fail)
   const together = gathered(send)
-  return (subject, payload, headers) => new Promise((resolve, reject) => together({ subject, payload, headers, resolve, reject }))
+  return (subject, payload, headers, before = []) =>
+    new Promise((resolve, reject) => together({ subject, payload, headers, before, resolve, reject }))
 }
 
 /** What one batch of acknowledgements leads to is sent with one write to the socket: each write is a system call. */
@@ -110,12 +118,13 @@ const outcomeOf = ({ data, headers }: Msg): Stored | NatsError => {
     return refused
   }
   if (!answer?.seq) return NatsError.errorForCode(ErrorCode.JetStreamInvalidAck)
-  return { seq: answer.seq, duplicate: answer.duplicate === true }
+  return { seq: answer.seq, duplicate: answer.duplicate === true, count: answer.count }
 }
 
 type Answer = {
   readonly seq?: number
   readonly duplicate?: boolean
+  readonly count?: number
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
 }
 const parsed = (data: Uint8Array): Answer | undefined => {
