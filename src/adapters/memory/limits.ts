@@ -18,7 +18,7 @@ export const memoryNow = (): Memory => {
   const old = getHeapSpaceStatistics().filter(({ space_name }) => !space_name.startsWith('new_'))
   return {
     containerLimit,
-    heapLimit: oldGenerationIn(getHeapStatistics().heap_size_limit, containerLimit ?? totalmem()),
+    heapLimit: oldGenerationIn(getHeapStatistics().heap_size_limit, containerLimit ?? totalmem(), flags()),
     resident: process.memoryUsage.rss(),
     heapUsed: old.reduce((sum, { space_used_size }) => sum + space_used_size, 0),
   }
@@ -30,11 +30,16 @@ export const limitIn = (constrained: number | undefined, installed: number): num
 
 const MIB = 2 ** 20
 /**
- * Pure: V8's limit counts three semi-spaces too, of 32 MiB each, or less where there is less than 8 GiB (V8,
- * `YoungGenerationSizeFromOldGenerationSize`). A `--max-semi-space-size` is not seen by this.
+ * Pure: V8's limit counts three semi-spaces too, each as large as `--max-semi-space-size` says, else of 32 MiB, or less
+ * where there is less than 8 GiB (V8, `YoungGenerationSizeFromOldGenerationSize`).
+ * @param flags what node was started with
  */
-export const oldGenerationIn = (heapSizeLimit: number, memory: number): number =>
-  heapSizeLimit - Math.min(96 * MIB, (memory * 3) / 256)
+export const oldGenerationIn = (heapSizeLimit: number, memory: number, flags = ''): number => {
+  const [, mebibytes] = /--max[-_]semi[-_]space[-_]size[= ](\d+)/.exec(flags) ?? []
+  return heapSizeLimit - (mebibytes === undefined ? Math.min(96 * MIB, (memory * 3) / 256) : 3 * Number(mebibytes) * MIB)
+}
+
+const flags = (): string => [process.env['NODE_OPTIONS'], ...process.execArgv].join(' ')
 
 /** Pure: the nearer of both ends, as a share of 1. */
 export const shareOf = ({ containerLimit, heapLimit, resident, heapUsed }: Memory): number =>

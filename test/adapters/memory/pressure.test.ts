@@ -64,6 +64,7 @@ test('pressure: V8`s limit is that of the old generation', () => {
   // As node 26 says with --max-old-space-size=110, 2000 and without, on a machine of 22 GiB.
   expect([206, 2_096, 4_192].map((limit) => oldGenerationIn(limit * MIB, 22 * GIB) / MIB)).toEqual([110, 2_000, 4_096])
   expect(oldGenerationIn(262 * MIB, GIB / 2) / MIB).toBe(256)
+  expect(oldGenerationIn(4_144 * MIB, 22 * GIB, '--max-semi-space-size=16 --max-old-space-size=4096') / MIB).toBe(4_096)
 })
 
 test('pressure: what counts is the limit that is nearer, the container`s or V8`s', () => {
