@@ -89,13 +89,20 @@ export type CertificateOutcome = {
 }
 
 const Seen = z.strictObject({ id: z.string(), name: z.string(), uid: z.string(), node: z.string() })
+/** What stood against it may have passed: it is judged once more, by an actor with another id than the first. */
+const Again = Seen.extend({ first: z.string(), tries: z.int() })
 
 type At = { readonly at: number }
 type Done<Output> = { readonly type: `xstate.done.actor.${string}`; readonly actorId: string; readonly output: Output }
 type Failed = { readonly type: `xstate.error.actor.${string}`; readonly actorId: string }
 
 export type CsrApproverEvent = At &
-  (({ readonly type: 'csr-approver.Seen' } & z.infer<typeof Seen>) | Done<CertificateOutcome> | Failed)
+  (
+    | ({ readonly type: 'csr-approver.Seen' } & z.infer<typeof Seen>)
+    | ({ readonly type: 'csr-approver.Again' } & z.infer<typeof Again>)
+    | Done<CertificateOutcome>
+    | Failed
+  )
 export type ApproveCsrEvent = At & { readonly type: 'xstate.init' }
 
 type About = { readonly csr: string; readonly uid: string; readonly node: string; readonly signer: string }
@@ -108,4 +115,7 @@ export type CertificateFact =
   | ({ readonly type: 'controller.CsrFailed'; readonly reason: string } & About)
 
 // Journaled for ever: never edit a released shape. Raise its `v` and add the upcast beside it.
-export const csrApproverEvents = { 'csr-approver.Seen': { schema: Seen, v: 1 } } as const
+export const csrApproverEvents = {
+  'csr-approver.Seen': { schema: Seen, v: 1 },
+  'csr-approver.Again': { schema: Again, v: 1 },
+} as const

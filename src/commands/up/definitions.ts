@@ -4,7 +4,7 @@ import { clusterEffects, clusterPowers } from '../../actors/cluster/effects.ts'
 import { cluster, clusterMigrations } from '../../actors/cluster.ts'
 import { type ChartMeans, chartPowers } from '../../actors/controller/charts/effects.ts'
 import { approveCsr } from '../../actors/controller/csr/approve-csr.ts'
-import { csrApprover } from '../../actors/controller/csr/csr-approver.ts'
+import { csrApprover, csrApproverMigrations } from '../../actors/controller/csr/csr-approver.ts'
 import { approveCsrEffects, type CsrMeans, csrApproverEffects, csrPowers } from '../../actors/controller/csr/effects.ts'
 import { deleteNode, deletionMigrations } from '../../actors/controller/delete-node.ts'
 import { drainMigrations, drainNode } from '../../actors/controller/drain-node.ts'
@@ -146,7 +146,8 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const csrApproverDef: ActorDef<typeof csrApprover> = {
     type: 'csr-approver',
-    version: 1,
+    version: 2,
+    migrate: csrApproverMigrations,
     machine: csrApprover,
     events: csrApproverEvents,
     effects: csrApproverEffects(ports.certificates),

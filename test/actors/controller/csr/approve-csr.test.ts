@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { CertificatePolicy, type CertificateRequest, type NodeIdentity } from '../../../../src/events/certificates.ts'
+import { decide } from '../../../../src/runtime/decide.ts'
+import { hydrate } from '../../../../src/runtime/persist.ts'
 import { born, done, failed, given } from '../../../../src/runtime/testing/given.ts'
 import { killAt } from '../../../../src/runtime/testing/kill-at.ts'
+import { migrated } from '../../../../src/runtime/versions.ts'
 import { shipped } from '../../../shipped.ts'
 import { bootstrap, NODE, NOW } from './forged.ts'
 
@@ -181,4 +184,58 @@ test('csr-approver: however many there are, a hundred at once and a thousand in 
   approver(...many)
     .when(seen('one more'))
     .then('refused')
+})
+
+const refusedBy = (id: string, rule: string, at = 0) => done(id, { outcome: 'refused', rule, reason: 'no' }, at)
+const again = (tries: number): Event =>
+  ({ type: 'csr-approver.Again', id: `a.${tries}`, first: 'a', name: 'csr-a', uid: 'a', node: 'n1', tries, at: 0 }) as never
+
+test('csr-approver: what was refused for want of its node is judged again, ever later, and by another actor each time', () => {
+  const judged = (tries: number): readonly Event[] =>
+    tries === 0
+      ? [seen('a', 'n1')]
+      : [...judged(tries - 1), refusedBy(tries === 1 ? 'a' : `a.${tries - 1}`, 'NodeUnknown'), again(tries)]
+  approver(...judged(0))
+    .when(refusedBy('a', 'NodeUnknown', 5_000))
+    .then({ effects: [['stop approve-csr/a', undefined]], timers: [65_000] })
+  approver(...judged(0), refusedBy('a', 'NodeUnknown'))
+    .when(again(1))
+    .then({ effects: [['spawn approve-csr/a.1', { name: 'csr-a', uid: 'a' }]] })
+  approver(...judged(3))
+    .when(refusedBy('a.3', 'IpAddress'))
+    .then({ timers: [480_000] })
+  approver(...judged(9))
+    .when(refusedBy('a.9', 'NodeReady'))
+    .then({ timers: [1_920_000] })
+  for (const rule of ['Requester', 'Age', 'Decided', 'CommonName'])
+    approver(...judged(1))
+      .when(refusedBy('a.1', rule))
+      .then({ timers: [] })
+  approver(...judged(1))
+    .when(done('a.1', { outcome: 'issued' }))
+    .then({ timers: [] })
+})
+
+test('csr-approver: a request that is being judged is not begun beside, and of those to be judged again there are a thousand', () => {
+  approver(seen('a', 'n1'), refusedBy('a', 'NodeUnknown'), again(1)).when(seen('a', 'n1')).then('refused')
+  approver(seen('a', 'n1'), refusedBy('a', 'NodeUnknown'), seen('a', 'n1')).when(again(1)).then({ effects: [] })
+  const many = Array.from({ length: 1_000 }, (_, index) => [seen(`${index}`), refusedBy(`${index}`, 'NodeUnknown')]).flat()
+  const crowded = approver(...many, seen('a', 'n1'))
+  crowded.when(refusedBy('a', 'NodeUnknown')).then({ timers: [] })
+})
+
+test('csr-approver: what version 1 had under way goes on, and what waited begins after it', () => {
+  const definition = shipped('csr-approver')
+  const context = { running: { a: 'n1' }, waiting: [{ id: 'b', name: 'csr-b', uid: 'b', node: 'n1' }] }
+  const children = { '0.csr-approver.following': 'followRequests', a: 'approveCsr' }
+  const old = { status: 'active', value: 'following', context, children } as const
+  const snapshot = hydrate(
+    definition.machine,
+    migrated(definition, { type: 'csr-approver', id: 'x' }, { mv: 1, state: old } as never),
+  )
+  const decided = decide(definition, { type: 'csr-approver', id: 'x' }, snapshot, { ...refusedBy('a', 'NodeUnknown'), at: 1 })
+  expect(decided?.fx.map(({ kind, ref }) => [kind, ref])).toEqual([
+    ['stop', 'a'],
+    ['spawn', 'b'],
+  ])
 })
