@@ -148,6 +148,26 @@ export type NodeOwner =
       readonly group: { readonly resource: 'machinedeployments' | 'machinesets'; readonly name: string; readonly uid: string }
     }
   | { readonly by: 'cluster-autoscaler' }
+  | { readonly by: 'aws-auto-scaling'; readonly region: string; readonly group: string; readonly instance: string }
+  | {
+      readonly by: 'gcp-instance-group'
+      readonly project: string
+      readonly zone: string
+      /** Its name, which another one may get, and its id, which none gets. */
+      readonly instance: string
+      readonly id: string
+      /** Its manager: `zones/ZONE/instanceGroupManagers/NAME`, or `regions/…`. */
+      readonly group: string
+      /** GKE's, `projects/…/nodePools/NAME`, if it is one's. */
+      readonly nodePool?: string
+    }
+  | {
+      readonly by: 'aks-agent-pool'
+      /** The managed cluster's resource id. */
+      readonly cluster: string
+      readonly pool: string
+      readonly machine: string
+    }
   | { readonly by: 'webhook'; readonly providerId: string }
   | { readonly by: 'node-object' }
 /** One removal, meant by the action that asks for it. */

@@ -9,7 +9,7 @@ const mayImport: Readonly<Record<string, RegExp>> = {
   runtime: /^(xstate|xstate\/graph|zod|node:(crypto|assert|async_hooks))$/,
   actors: /^(xstate|zod|node:crypto|events|ports|runtime\/(buckets|intent|types))$/,
   adapters:
-    /^(adapters\/binaries|events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|node:.*)$/,
+    /^(adapters\/binaries|events|ports|runtime|zod|nats|undici|highs|pkijs|prom-client|yaml|@kubernetes\/client-node|@aws-sdk\/client-auto-scaling|google-auth-library|@azure\/msal-node|node:.*)$/,
   simulator: /^(zod|events|undici|node:.*)$/,
   commands: /./,
   main: /./,

@@ -85,7 +85,7 @@ export type Departures = Readonly<Partial<Record<EvictionOutcome['outcome'], num
 export type Attached = { readonly count: number; readonly volumes: readonly string[] }
 /** How it was made sure that a node is no more, and with it its cost. */
 export type Removal = {
-  /** What was made smaller by one: `karpenter`, `cluster-api`, `cluster-autoscaler`, `webhook`; `node-object`: nothing. */
+  /** What was made smaller by one: `karpenter`, `cluster-api`, `cluster-autoscaler`, a cloud's group, `webhook`; `node-object`: nothing. */
   readonly by: string
   /** Who says that the machine is gone; absent: nobody does, it may run on. */
   readonly confirmedBy?: string

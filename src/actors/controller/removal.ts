@@ -20,7 +20,7 @@ export const nodeObjectAlone: Remover = {
 
 const nobody = ({ name }: NodeRef): Refused =>
   new Refused(
-    `nothing that we know owns the machine of node ${name} (no NodeClaim of Karpenter, no Machine of Cluster API, no cluster-autoscaler): it would run on or come back; name a webhook in the removal settings, or allow there that Node objects are deleted alone`,
+    `nothing that we know owns the machine of node ${name} (no NodeClaim of Karpenter, no Machine of Cluster API, no group of a cloud that the removal settings name, no cluster-autoscaler): it would run on or come back; name its cloud or a webhook in the removal settings, or allow there that Node objects are deleted alone`,
   )
 
 const powerless = ({ name }: NodeRef, { by }: NodeOwner, missing: readonly Power[]): Refused =>

@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { nodeObjectAlone, nodeRemoval } from '../../actors/controller/removal.ts'
+import { agentPools, azureApi } from '../../adapters/cloud-groups/agent-pools.ts'
+import { autoScaling, connectAutoScaling } from '../../adapters/cloud-groups/auto-scaling.ts'
+import { googleApi, instanceGroups } from '../../adapters/cloud-groups/instance-groups.ts'
+import { azureToken, googleToken } from '../../adapters/cloud-groups/tokens.ts'
 import type { KubernetesClient } from '../../adapters/kubernetes/client.ts'
 import { clusterApi } from '../../adapters/kubernetes/removal/cluster-api.ts'
 import { clusterAutoscaler } from '../../adapters/kubernetes/removal/cluster-autoscaler.ts'
@@ -15,11 +19,24 @@ export const openRemoval = (client: KubernetesClient, kubernetes: KubernetesWrit
   const removers = [
     karpenter(client),
     clusterApi(client),
+    ...cloudGroups(settings, kubernetes),
+    // A webhook takes every machine that a cloud has, so what we can do ourselves is before it.
     ...(webhook ? [webhookTo(webhook, kubernetes)] : []),
     clusterAutoscaler(client, { namespace: autoscaler.namespace, name: autoscaler.statusConfigMap }),
     ...(deleteNodeObjects ? [nodeObjectAlone] : []),
   ]
   return nodeRemoval(removers, kubernetes.missingPowers)
+}
+
+/** The clouds that the settings name, and no other: nothing of another one is loaded or asked for. */
+const cloudGroups = (settings: RemovalSettings, { getNode }: KubernetesWrites): readonly Remover[] => {
+  const { awsAutoScaling: aws, gcpInstanceGroups: gcp, aksAgentPools: aks } = settings
+  const nodes = { getNode }
+  return [
+    ...(aws ? [autoScaling(aws.region, connectAutoScaling({ region: aws.region }), nodes)] : []),
+    ...(gcp ? [instanceGroups(gcp.project, googleApi(googleToken()), nodes)] : []),
+    ...(aks ? [agentPools(aks.cluster, azureApi(azureToken()), nodes)] : []),
+  ]
 }
 
 const webhookTo = ({ url, secretFile }: NonNullable<RemovalSettings['webhook']>, kubernetes: KubernetesWrites): Remover =>
