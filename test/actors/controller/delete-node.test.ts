@@ -61,18 +61,24 @@ test('deletion: of a node that is gone already the rest is still done; of anothe
     .then({ to: 'ended', effects: [], emitted: [{ alreadyGone: true }] })
 })
 
-test('deletion: the owner is made smaller first, and saved is what its machine is confirmed to be gone of', () => {
+test.each([
+  claim,
+  { by: 'aws-auto-scaling', region: 'eu-central-1', group: 'g', instance: 'i-0123456789' },
+  { by: 'gcp-instance-group', project: 'p', zone: 'z', instance: 'n', id: '1', group: 'zones/z/instanceGroupManagers/g' },
+  { by: 'aks-agent-pool', cluster: '/subscriptions/s', pool: 'p', machine: 'n1' },
+  { by: 'webhook', providerId: 'p1' },
+])('deletion: the owner is made smaller first, and saved is what its machine is confirmed to be gone of: $by', (owner) => {
   deletion(reading)
-    .when(owned(claim))
-    .then({ to: 'shrinking', effects: [['shrink', request(claim)]] })
-  deletion(reading, owned(claim))
+    .when(owned(owner))
+    .then({ to: 'shrinking', effects: [['shrink', request(owner)]] })
+  deletion(reading, owned(owner))
     .when(done(ref('shrinking')))
-    .then({ to: 'removing', effects: [['awaitRemoved', request(claim)]], timers: [900_000] })
-  deletion(reading, owned(claim), done(ref('shrinking')))
-    .when(done(ref('removing'), 'Karpenter'))
+    .then({ to: 'removing', effects: [['awaitRemoved', request(owner)]], timers: [900_000] })
+  deletion(reading, owned(owner), done(ref('shrinking')))
+    .when(done(ref('removing'), 'whose machine it was'))
     .then({
       to: 'forgetting',
-      emitted: [{ type: 'controller.NodeRemoved', by: 'karpenter', confirmedBy: 'Karpenter' }],
+      emitted: [{ type: 'controller.NodeRemoved', by: owner.by, confirmedBy: 'whose machine it was' }],
     })
 })
 

@@ -11,8 +11,8 @@ export type Aws = {
   readonly protectedFromScaleIn?: boolean
   readonly suspended?: readonly string[]
   readonly weight?: number
-  /** Told of the instance after its end was asked for: what AWS tells a moment late. */
-  readonly isLate?: boolean
+  /** What of an end that was asked for AWS does not tell yet. */
+  readonly late?: 'lifecycle' | 'activity'
   /** It has left the group, and runs on. */
   readonly isDetached?: boolean
 }
@@ -34,7 +34,7 @@ const instancesOf = ({ machine }: World, aws: Aws): string => {
     InstanceId: INSTANCE,
     AutoScalingGroupName: GROUP,
     AvailabilityZone: 'eu-central-1a',
-    LifecycleState: machine === 'going' && !aws.isLate ? 'Terminating:Wait' : (aws.lifecycle ?? 'InService'),
+    LifecycleState: machine === 'going' && aws.late !== 'lifecycle' ? 'Terminating:Wait' : (aws.lifecycle ?? 'InService'),
     HealthStatus: 'HEALTHY',
     ProtectedFromScaleIn: aws.protectedFromScaleIn ?? false,
     ...(aws.weight !== undefined && { WeightedCapacity: aws.weight }),
@@ -52,12 +52,12 @@ const groupOf = ({ size, least }: World, { suspended = [] }: Aws): string => {
   })
   return `<AutoScalingGroups><member>${member}</member></AutoScalingGroups>`
 }
-const activitiesOf = ({ machine }: World, { isDetached = false }: Aws): string => {
+const activitiesOf = ({ machine }: World, { isDetached = false, late }: Aws): string => {
   const launch = { ActivityId: 'act-1', AutoScalingGroupName: GROUP, Description: `Launching a new EC2 instance: ${INSTANCE}` }
   const end = { ActivityId: 'act-2', AutoScalingGroupName: GROUP, Description: `Terminating EC2 instance: ${INSTANCE}` }
   const common = { Cause: 'At … a user request', StartTime: '2026-11-30T12:00:00Z', Progress: 50 }
   const told = [
-    ...(machine !== 'running' && !isDetached
+    ...(machine !== 'running' && !isDetached && late !== 'activity'
       ? [{ ...end, ...common, StatusCode: machine === 'gone' ? 'Successful' : 'InProgress' }]
       : []),
     { ...launch, ...common, StatusCode: 'Successful' },

@@ -16,6 +16,8 @@ export type Gcp = {
   /** The id of the instance that has the name now. */
   readonly id?: string
   readonly isMember?: boolean
+  /** The group does not tell yet that it deletes the instance. */
+  readonly isLate?: boolean
 }
 
 const failure = (code: number, message: string, reason: string) => ({
@@ -53,7 +55,7 @@ export const openGcp = async (its: World, gcp: Gcp = {}, providerID = `gce://${P
             {
               instance: url(`zones/${ZONE}/instances/${NAME}`),
               id: gcp.id ?? ID,
-              currentAction: its.machine === 'going' ? 'DELETING' : (gcp.currentAction ?? 'NONE'),
+              currentAction: its.machine === 'going' && !gcp.isLate ? 'DELETING' : (gcp.currentAction ?? 'NONE'),
             },
           ],
         }

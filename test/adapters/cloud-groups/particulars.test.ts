@@ -38,12 +38,15 @@ test.each<[string, Aws, RegExp]>([
   expect(its.changes).toBe(0)
 })
 
-test('aws-auto-scaling: an end that the lifecycle does not tell yet is found among the activities, and not asked for again', async () => {
-  const its = world({ machine: 'going' })
-  await using api = await openAws(its, { isLate: true })
-  await api.remover.shrink({ owner: api.owner, node, action: 'a' })
-  expect(its.changes).toBe(0)
-})
+test.each(['lifecycle', 'activity'] as const)(
+  'aws-auto-scaling: an end whose %s is told late is not asked for again',
+  async (late) => {
+    const its = world({ machine: 'going' })
+    await using api = await openAws(its, { late })
+    await api.remover.shrink({ owner: api.owner, node, action: 'a' })
+    expect(its.changes).toBe(0)
+  },
+)
 
 test('aws-auto-scaling: an instance that somebody has detached is not proven to be gone', async () => {
   await using api = await openAws(world({ machine: 'gone' }), { isDetached: true })
@@ -97,6 +100,13 @@ test('gcp-instance-group: a regional group, an autoscaler that is off, a node po
   expect(await api.remover.claim(node)).toEqual(api.owner)
   await api.remover.shrink({ owner: api.owner, node, action: 'a' })
   expect(its).toMatchObject({ size: 2, changes: 1 })
+})
+
+test('gcp-instance-group: a deletion that the group tells late may be asked for again, and makes nothing smaller', async () => {
+  const its = world({ machine: 'going' })
+  await using api = await openGcp(its, { isLate: true })
+  await api.remover.shrink({ owner: api.owner, node, action: 'a' })
+  expect(its).toMatchObject({ size: 3, changes: 1 })
 })
 
 test('gcp-instance-group: an instance that was made anew under the name is another one', async () => {
