@@ -56,7 +56,7 @@ export const upCommand = (program: Command): void => {
     .option('--kubeconfig <file>', 'a real cluster instead of the simulated one: it is only observed')
     .option('--context <name>', 'which context of the kubeconfig, instead of its current one')
     .option('--allow-writes', 'lets "promote" drain and remove nodes of the real cluster')
-    .option('--removal <file>', 'how machines of the real cluster are removed: webhook, Node objects alone (JSON)')
+    .option('--removal <file>', 'how machines of the real cluster are removed: cloud, webhook, Node objects alone (JSON)')
     .option('--trace <name>', 'what the simulated cluster is made of', 'openb')
     .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
     .option('--seed <number>', 'what in the simulated cluster is chosen by chance', wholeNumber, 1)

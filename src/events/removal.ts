@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** How machines are removed beyond what is found by itself (Karpenter, Cluster API, a cluster-autoscaler): docs/drain.md. */
+/** How machines are removed beyond what is found by itself (Karpenter, Cluster API, a cluster-autoscaler): docs/drain.md, docs/node-removal.md. */
 export const RemovalSettings = z.strictObject({
   /** Auto Scaling groups of one region, with the credentials that AWS' own tools would find. */
   awsAutoScaling: z.strictObject({ region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'it is no region') }).optional(),

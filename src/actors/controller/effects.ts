@@ -196,7 +196,7 @@ export const deleteNodeEffects = (
   },
   shrink: {
     reach: 'disruptive',
-    idempotency: 'natural', // it asks first: a deletion carries the UID, a smaller group says for which machine, a webhook gets a key
+    idempotency: 'natural', // it asks first: a deletion carries the UID, a smaller group says for which machine, a cloud ends no machine twice, a webhook gets a key
     timeoutMs: REQUEST_MS,
     retry: patiently,
     run: (request, { signal }) => removal.shrink(request, signal),

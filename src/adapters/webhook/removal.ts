@@ -23,7 +23,7 @@ const LOOK_MS = 5_000
 export const signatureOf = (secret: string, timestamp: string, body: string): string =>
   `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`
 
-/** Whoever listens there removes machines: an Auto Scaling group's, a MIG's, a node pool's. The contract is docs/drain.md. */
+/** Whoever listens there removes machines that we can't remove ourselves. The contract is docs/drain.md. */
 export const webhookRemover = ({ url, secret, providerIdOf }: WebhookSettings): Remover => {
   const ask = async ({ owner, node, action }: RemovalRequest, signal?: AbortSignal): Promise<Answer> => {
     const body = JSON.stringify({

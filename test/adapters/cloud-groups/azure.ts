@@ -3,7 +3,7 @@ import { json, scriptedApi } from '../kubernetes/scripted-api.ts'
 import { type Cloud, faultOf, nodeOf, type World } from './world.ts'
 
 const SUBSCRIPTION = '/subscriptions/00000000-0000-0000-0000-000000000000'
-export const CLUSTER = `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/shop`
+const CLUSTER = `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/shop`
 const POOL = `${CLUSTER}/agentPools/workers`
 const VM = `${SUBSCRIPTION}/resourceGroups/MC_rg_shop/providers/Microsoft.Compute/virtualMachineScaleSets/aks-workers-1-vmss/virtualMachines/0`
 

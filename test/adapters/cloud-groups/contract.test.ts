@@ -64,7 +64,7 @@ describe.each([aws, gcp, azure])('$name', (cloud) => {
     const proof = api.remover.awaitRemoved(api.request, signal)
     const asked = api.asked.length
     await expect.poll(() => api.asked.length).toBeGreaterThan(asked + 2)
-    expect(await Promise.race([proof, 'not yet'])).toBe('not yet')
+    expect(await Promise.race([proof, Promise.resolve('not yet')])).toBe('not yet')
     its.machine = 'gone'
     expect(await proof).toMatch(cloud.proof)
   })
@@ -142,7 +142,7 @@ describe.each([aws, gcp, azure])('$name', (cloud) => {
     its.fault = { on: 'any', what: 'malformed' }
     const proof = api.remover.awaitRemoved(api.request, signal)
     await expect.poll(() => api.asked.length).toBeGreaterThan(3)
-    expect(await Promise.race([proof, 'not yet'])).toBe('not yet')
+    expect(await Promise.race([proof, Promise.resolve('not yet')])).toBe('not yet')
     expect(its).toMatchObject({ size: 3, changes: 0 })
     its.machine = 'gone'
     expect(await proof).toMatch(cloud.proof)

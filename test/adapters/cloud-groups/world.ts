@@ -20,7 +20,7 @@ export const faultOf = (its: World, isChange: boolean): NonNullable<World['fault
   return fault.what
 }
 
-export type Scripted = AsyncDisposable & {
+type Scripted = AsyncDisposable & {
   readonly remover: Remover
   readonly owner: NodeOwner
   /** Requests so far, by their names. */
