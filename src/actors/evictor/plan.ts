@@ -91,6 +91,8 @@ const planners: readonly Planner[] = [keepSet, ...greedyPlanners]
 
 /** Many rehearsals cost about so much more than the first. */
 const LOSSES = 5
+/** No more are remembered: each has a list of all its moves. */
+const MOST_CANDIDATES = 5
 /** What is rehearsed comes first: it is known what of it will be left. Then what saves most, with the fewest evictions. */
 const byPromise = (a: Candidate, b: Candidate): number => {
   const isRehearsed = ({ draft: { loss } }: Candidate): boolean => loss !== undefined
@@ -109,6 +111,7 @@ const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly
     for (let { value: draft } = drafts.next(); draft; ) {
       const candidate = executable(problem, planner.name, draft)
       if (candidate) found.push(candidate)
+      if (found.length > MOST_CANDIDATES) found.sort(byPromise).pop()
       if (candidate && isBetter(candidate, best)) {
         best = candidate
         onFound?.({ planner: planner.name, drains: draft.drained.length, evictions: draft.evictions, saved: draft.saved })

@@ -59,10 +59,24 @@ const askedOf = (model: Model, shape: Shape): readonly Asked[] => {
   }))
 }
 
+/** By node index, 1: its pods count, -1: they don't. Shared by all that count on the same nodes. */
+type Verdicts = { at: number; of: Int8Array }
+const verdictsOfModels = new WeakMap<Model, Map<string, Verdicts>>()
+const MOST_VERDICTS = 1_024
+const verdictsOf = (model: Model, nodes: string): Verdicts => {
+  const all = verdictsOfModels.get(model) ?? new Map<string, Verdicts>()
+  verdictsOfModels.set(model, all)
+  if (all.size >= MOST_VERDICTS) all.clear()
+  const verdicts = all.get(nodes) ?? { at: -1, of: new Int8Array() }
+  all.set(nodes, verdicts)
+  return verdicts
+}
+
 export const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: Asked, keys: readonly string[]): Spread => {
   const { topologyKey } = constraint
   const selection = model.labels.compile(selectors.map((selector) => ({ namespaces: [shape.namespace], selector })))
-  const verdicts: { at: number; of: Int8Array } = { at: -1, of: new Int8Array() }
+  const nodes = `spread ${topologyKey} ${JSON.stringify(keys)} ${policyKey(constraint, shape)}`
+  const verdicts = verdictsOf(model, nodes)
   const counts = (node: NodeEntry): boolean => {
     if (verdicts.at !== model.nodesVersion())
       Object.assign(verdicts, { at: model.nodesVersion(), of: new Int8Array(model.topology(topologyKey).of.length) })
@@ -73,7 +87,6 @@ export const spreadOf = (model: Model, shape: Shape, { constraint, selectors }: 
     verdicts.of[node.index] = verdict ? 1 : -1
     return verdict
   }
-  const nodes = `spread ${topologyKey} ${JSON.stringify(keys)} ${policyKey(constraint, shape)}`
   const pods: Counting = {
     key: `${nodes} ${selection.key}`,
     topologyKey,
