@@ -56,31 +56,37 @@ export type SchedulerProfile = z.infer<typeof SchedulerProfile>
 
 /** What the evictor may do. Every field has a careful default. */
 export const Policy = z.strictObject({
-  /** A younger node is left alone. */
-  nodeGraceSeconds: z.number().min(0).default(300),
-  /** Also single replicas, StatefulSets, Jobs (they begin anew) and bare pods (they do not come back). */
-  aggressive: z.boolean().default(false),
-  /** Also pods with an emptyDir on disk or a hostPath: what they hold is lost. */
-  evictLocalStorage: z.boolean().default(false),
-  /** Also pods of gangs (JobSet, LeaderWorkerSet, Kueue, Volcano, PodGroup): one eviction disrupts all of them. */
-  evictGangs: z.boolean().default(false),
-  /** Also nodes of Windows. */
-  windows: z.boolean().default(false),
-  /** Also nodes of arm64. */
-  arm64: z.boolean().default(true),
-  /** Plan as if there were no budgets. The API server honours them all the same. */
-  ignorePodDisruptionBudgets: z.boolean().default(false),
-  /** Only nodes with these labels may be emptied. */
-  scope: LabelSelector.optional(),
-  maxEvictions: z.int().min(0).optional(),
-  /** How many nodes are drained at the same time. */
-  maxNodesPerWave: z.int().min(1).default(10),
-  /** What the cluster's scheduler spreads pods by that say nothing themselves (PodTopologySpreadArgs, defaultingType List). */
-  defaultConstraints: z.array(TopologySpreadConstraint).default([]),
-  /** How the cluster's default scheduler scores nodes; by default as it comes. */
-  scheduler: SchedulerProfile.optional(),
-  /** So many nodes stay, whatever they cost. */
-  minNodes: z.int().min(0).default(1),
+  $schema: z.string().optional().describe('Where editors find this schema.'),
+  nodeGraceSeconds: z.number().min(0).default(300).describe('A younger node is left alone.'),
+  aggressive: z
+    .boolean()
+    .default(false)
+    .describe('Also single replicas, StatefulSets, Jobs (they begin anew) and bare pods (they do not come back).'),
+  evictLocalStorage: z
+    .boolean()
+    .default(false)
+    .describe('Also pods with an emptyDir on disk or a hostPath: what they hold is lost.'),
+  evictGangs: z
+    .boolean()
+    .default(false)
+    .describe('Also pods of gangs (JobSet, LeaderWorkerSet, Kueue, Volcano, PodGroup): one eviction disrupts all of them.'),
+  windows: z.boolean().default(false).describe('Also nodes of Windows.'),
+  arm64: z.boolean().default(true).describe('Also nodes of arm64.'),
+  ignorePodDisruptionBudgets: z
+    .boolean()
+    .default(false)
+    .describe('Plan as if there were no budgets. The API server honours them all the same.'),
+  scope: LabelSelector.optional().describe('Only nodes with these labels may be emptied.'),
+  maxEvictions: z.int().min(0).optional().describe('No more pods are evicted by a plan.'),
+  maxNodesPerWave: z.int().min(1).default(10).describe('How many nodes are drained at the same time.'),
+  defaultConstraints: z
+    .array(TopologySpreadConstraint)
+    .default([])
+    .describe(
+      "What the cluster's scheduler spreads pods by that say nothing themselves (PodTopologySpreadArgs, defaultingType List).",
+    ),
+  scheduler: SchedulerProfile.optional().describe("How the cluster's default scheduler scores nodes; by default as it comes."),
+  minNodes: z.int().min(0).default(1).describe('So many nodes stay, whatever they cost.'),
 })
 export type Policy = z.infer<typeof Policy>
 
