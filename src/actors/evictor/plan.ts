@@ -92,7 +92,7 @@ const planners: readonly Planner[] = [keepSet, ...greedyPlanners]
 /** Many rehearsals cost about so much more than the first. */
 const LOSSES = 5
 /** No more are remembered: each has a list of all its moves. */
-const MOST_CANDIDATES = 5
+const MOST_CANDIDATES = 2
 /** What is rehearsed comes first: it is known what of it will be left. Then what saves most, with the fewest evictions. */
 const byPromise = (a: Candidate, b: Candidate): number => {
   const isRehearsed = ({ draft: { loss } }: Candidate): boolean => loss !== undefined
@@ -139,7 +139,8 @@ const safe = (task: Task, ground: Ground, { planner, draft, drains }: Candidate)
 const safest = (task: Task, ground: Ground, found: readonly Candidate[]): Safe => {
   let best: Safe | undefined
   for (const candidate of found) {
-    if (best && task.isLate()) break
+    // What was not rehearsed saves more only on paper.
+    if (best && (task.isLate() || (best.draft.loss !== undefined && candidate.draft.loss === undefined))) break
     if (best && !isBetter(candidate, best)) continue
     const made = safe(task, ground, candidate)
     if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
