@@ -17,7 +17,7 @@ const IDLE_MS = 20_000
  * what the threads that uncompress give back is used again; and modules whose types are stripped already (26 MB).
  */
 const settings = (folder: string) => ({
-  execArgv: ['--max-semi-space-size=16'],
+  execArgv: ['--max-semi-space-size=4'],
   env: { ...process.env, MALLOC_ARENA_MAX: '1', NODE_COMPILE_CACHE: join(folder, 'compiled') },
 })
 

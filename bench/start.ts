@@ -14,7 +14,7 @@ type Seconds = { readonly snapshot: number; readonly plan: number; readonly rss:
 const once = async (binary: string): Promise<Seconds> => {
   const home = mkdtempSync(join(tmpdir(), 'qm-bench-'))
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', 'src/main.ts', 'up'], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=4', 'src/main.ts', 'up'], {
     env: { ...process.env, QUARTERMASTER_HOME: home, NATS_SERVER_BIN: binary, NATS_URL: undefined },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

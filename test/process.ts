@@ -9,7 +9,7 @@ export type Process = {
 }
 
 /** As `npm start` and the first line of main.ts start it. */
-const NODE = ['--max-semi-space-size=16']
+const NODE = ['--max-semi-space-size=4']
 
 /** `quartermaster` as a process of its own. @param env beside our own; undefined takes a variable away */
 export const startProcess = (args: readonly string[], env: Readonly<Record<string, string | undefined>>): Process => {
