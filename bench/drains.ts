@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findNatsServer } from '../src/adapters/nats-server/find.ts'
+import { freePort } from '../src/adapters/nats-server/ready.ts'
 import { type Acting, acting, actionId } from '../test/control-plane/acting.ts'
 import { findBinaries } from '../test/control-plane/binaries.ts'
 import { watchBudgets } from '../test/control-plane/budget-watch.ts'
@@ -67,17 +69,85 @@ const evictions = async ({ api }: ControlPlane): Promise<ReadonlyMap<string, num
   return found
 }
 
+type Placed = {
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly uid: string
+    readonly labels: { readonly app: string }
+  }
+}
+
+/**
+ * What the control plane itself needs on this machine: the same pods, evicted once more by a loop that keeps no journal, and
+ * that sees in the API's own events, without any way to go, how many of each app are healthy.
+ */
+const straight = async ({ api }: ControlPlane): Promise<number> => {
+  for (const name of names) await counted(api, name, PODS_PER_NODE)
+  const pods: readonly Placed[] = (await api.get('/api/v1/namespaces/default/pods?labelSelector=app')).body.items
+  const judge = await watchBudgets(api)
+  const startedAt = performance.now()
+  const evict = async ({ metadata: { name, uid, namespace, labels } }: Placed): Promise<void> => {
+    const body = {
+      apiVersion: 'policy/v1',
+      kind: 'Eviction',
+      metadata: { name, namespace },
+      deleteOptions: { preconditions: { uid } },
+    }
+    for (let status = 429; status === 429; ) {
+      while (judge.healthy(labels.app) <= PODS_PER_NODE - MISSING) await sleep(20)
+      status = (await api.post(`/api/v1/namespaces/${namespace}/pods/${name}/eviction`, body)).status
+      if (status === 429) await sleep(50)
+    }
+  }
+  const evicted = names.map(async (app) => {
+    for (const pod of pods.filter(({ metadata }) => metadata.labels.app === app)) await evict(pod)
+  })
+  await Promise.all(evicted)
+  const seconds = (performance.now() - startedAt) / 1_000
+  await judge.stop()
+  return seconds
+}
+
+/** What the acting process says of itself. */
+const spent = async (us: Acting, metrics: string): Promise<readonly Figure[]> => {
+  const text = await (await fetch(`http://${metrics}/metrics`)).text()
+  const sum = (pattern: RegExp): number => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0)
+  const asked = (code: string): number =>
+    sum(new RegExp(`^quartermaster_kubernetes_request_duration_seconds_count\\{[^}]*code="${code}"[^}]*\\} (\\S+)`, 'gm'))
+  const memory = readFileSync(`/proc/${us.up().child.pid}/status`, 'utf8') // Linux alone
+  return [
+    figure('… requests to the API', asked('[^"]*'), ''),
+    figure('… of them answered with 429', asked('429'), ''),
+    figure('… commits', sum(/^quartermaster_commits_total\{[^}]*\} (\S+)/gm), ''),
+    figure('… longest commit at most', longest(text, 'quartermaster_commit_duration_seconds'), 'ms'),
+    figure('… event loop held up at most', longest(text, 'quartermaster_event_loop_delay_seconds'), 'ms'),
+    figure('… CPU of the process', sum(/^process_cpu_seconds_total (\S+)/gm), 's'),
+    figure('… memory of the process at most', Number(/^VmHWM:\s+(\d+)/m.exec(memory)?.[1]) / 1_024, 'MiB'),
+  ]
+}
+/** The bound of the last bucket of a histogram in which there is anything. */
+const longest = (text: string, name: string): number => {
+  const buckets = [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)`, 'gm'))]
+  const all = buckets.at(-1)?.[2]
+  return Number(buckets.find(([, , count]) => count === all)?.[1]?.replace('+Inf', 'Infinity')) * 1_000
+}
+
 /** A hundred nodes drained at once over a real control plane, judged by a watcher of its own. */
 export const run = async (): Promise<readonly Figure[]> => {
   const { path: nats } = await findNatsServer({ onProgress: progress })
   await using plane = await startControlPlane({ binaries: await findBinaries({ onProgress: progress }) })
   const nodes = await filled(plane)
   progress(`bench: ${NODES} nodes with ${NODES * PODS_PER_NODE} pods are there`)
-  await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca, nats })
+  const metrics = `127.0.0.1:${await freePort()}`
+  await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca, nats, more: ['--metrics', metrics] })
   const judge = await watchBudgets(plane.api)
   const { seconds, blocked, failed } = await drained(us, nodes)
   await judge.stop()
   const answers = await evictions(plane)
+  const ours = await spent(us, metrics)
+  progress(`bench: drained in ${seconds.toFixed(1)} s; now without us`)
+  const alone = await straight(plane)
   const fewest = Math.min(...names.map((name) => judge.fewest().get(name) ?? Number.NaN))
   const pods = NODES * PODS_PER_NODE
   // As fast as the budgets allow, if scheduling took no time: rounds of as many as may be missing, each as long as a start.
@@ -87,11 +157,13 @@ export const run = async (): Promise<readonly Figure[]> => {
     figure(`${title}: until all are empty`, seconds, 's'),
     figure('… theoretical: the budgets alone', byBudgets, 's'),
     figure(`… theoretical: one request per pod at ${REQUESTS}/s alone`, pods / REQUESTS, 's'),
+    figure('… the control plane alone: the same evictions by a loop without a journal', alone, 's'),
     figure('… drains that failed', failed, '', { atMost: 0 }),
     figure('… fewest healthy pods of any app at any moment', fewest, 'pods', { atLeast: PODS_PER_NODE - MISSING }),
     figure('… evictions granted (201)', answers.get('201') ?? 0, ''),
     figure('… evictions refused by a budget (429)', answers.get('429') ?? 0, ''),
     figure('… refused per granted', (answers.get('429') ?? 0) / (answers.get('201') ?? Number.NaN), '', { atMost: 2 }),
     figure('… pods that had to wait for their budget', blocked, ''),
+    ...ours,
   ]
 }

@@ -45,6 +45,8 @@ type Options = {
   readonly removal?: object
   /** The program nats-server; in a test it is known. */
   readonly nats?: string
+  /** More of what `up` is started with. */
+  readonly more?: readonly string[]
 }
 
 /** @param options where the API is, as whom it is asked, and how machines are removed */
@@ -54,6 +56,7 @@ export const acting = async ({
   ca,
   removal = { deleteNodeObjects: true },
   nats = natsBinary(),
+  more = [],
 }: Options): Promise<Acting> => {
   const home = mkdtempSync(join(tmpdir(), 'qm-acting-'))
   const [kubeconfig, settings, guard] = ['test-kubeconfig', 'removal.json', 'guard.json'].map((name) => join(home, name)) as [
@@ -73,7 +76,7 @@ export const acting = async ({
   writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 })
   writeFileSync(settings, JSON.stringify(removal))
   writeFileSync(guard, JSON.stringify({ force: true }))
-  const args = ['--kubeconfig', kubeconfig, '--allow-writes', '--removal', settings, '--guard', guard]
+  const args = ['--kubeconfig', kubeconfig, '--allow-writes', '--removal', settings, '--guard', guard, ...more]
   /** Before this process was listened to; what it told at its start is among it. */
   let earlier: readonly Told[] = []
   const start = async (): Promise<Up> => startUpOn(nats, home, ...args)
@@ -114,20 +117,23 @@ export const acting = async ({
   }
 }
 
+/** What befalls a request: it is answered with 429 instead of being passed on; or it is done, and its answer is lost, or never comes. */
+export type Fate = 'busy' | 'lost' | 'silent'
 type Gate = {
   readonly url: string
-  /** What of the requests is answered with 429 instead of being passed on, and how many were. */
-  storm(fits: ((method: string, path: string) => boolean) | undefined): void
-  refused(): number
+  /** What befalls requests from now on; undefined: they are passed on, and so is their answer. */
+  befall(fate: ((method: string, path: string) => Fate | undefined) | undefined): void
+  /** How many requests something has befallen; those that were done are done by then. */
+  befallen(): number
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** An HTTP server before a control plane, that can have too much to do. Who comes through it is the administrator. */
-export const gateTo = async (plane: ControlPlane): Promise<Gate> => {
+/** An HTTP server before a control plane, with the faults of a busy one. Who comes through it is `token`, by default the administrator. */
+export const gateTo = async (plane: ControlPlane, token = plane.token): Promise<Gate> => {
   const dispatcher = new Agent({ connect: { ca: plane.ca }, headersTimeout: 0, bodyTimeout: 0 })
-  let fits: ((method: string, path: string) => boolean) | undefined
-  let refused = 0
-  const pass = async (asked: IncomingMessage, response: ServerResponse): Promise<void> => {
+  let fateOf: Parameters<Gate['befall']>[0]
+  let befallen = 0
+  const pass = async (asked: IncomingMessage, response: ServerResponse, fate?: Fate): Promise<void> => {
     const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = asked.headers
     const life = new AbortController()
     response.once('close', () => life.abort())
@@ -135,30 +141,37 @@ export const gateTo = async (plane: ControlPlane): Promise<Gate> => {
       dispatcher,
       method: asked.method as 'GET',
       // Nobody says over plain HTTP who he is.
-      headers: { ...(headers as Record<string, string>), authorization: `Bearer ${plane.token}` },
+      headers: { ...(headers as Record<string, string>), authorization: `Bearer ${token}` },
       body: asked.method === 'GET' ? null : asked,
       signal: life.signal,
     })
+    if (fate) {
+      await answer.body.dump()
+      befallen++
+      if (fate === 'lost') response.destroy()
+      return
+    }
     response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
     response.flushHeaders()
     await pipeline(answer.body, response)
   }
   const server = createServer((asked, response) => {
-    if (fits?.(asked.method ?? '', asked.url ?? '')) {
-      refused++
+    const fate = fateOf?.(asked.method ?? '', asked.url ?? '')
+    if (fate === 'busy') {
+      befallen++
       response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '1' })
       response.end(JSON.stringify({ kind: 'Status', code: 429, message: 'too many requests, please try again later' }))
       return
     }
-    pass(asked, response).catch(() => response.destroy())
+    pass(asked, response, fate).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    storm: (wanted) => {
-      fits = wanted
+    befall: (fate) => {
+      fateOf = fate
     },
-    refused: () => refused,
+    befallen: () => befallen,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       server.close()

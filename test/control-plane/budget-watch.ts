@@ -3,6 +3,8 @@ import type { Client } from '../kubernetes-client.ts'
 type BudgetWatch = {
   /** The fewest healthy pods that each app ever had since the watch began. */
   fewest(): ReadonlyMap<string, number>
+  /** How many pods of an app are healthy now. */
+  healthy(app: string): number
   /** How many pods were deleted. */
   deleted(): number
   stop(): Promise<void>
@@ -56,6 +58,7 @@ export const watchBudgets = async (api: Client, namespace = 'default'): Promise<
   watching.catch(() => {}) // it is awaited below
   return {
     fewest: () => fewest,
+    healthy: (app) => apps.get(app)?.size ?? 0,
     deleted: () => deleted,
     stop: async () => {
       stopped = true

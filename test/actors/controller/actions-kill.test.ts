@@ -9,7 +9,8 @@ const found = { name: 'n1', uid: 'u1', providerId: '', nodeIds: [] }
 const object = { group: '', version: 'v1', resource: 'configmaps', namespace: 'web', name: 'settings' }
 const changes = { labels: {}, annotations: {}, taints: [] }
 const manifest = { metadata: { name: 'settings', namespace: 'web' } }
-const errors = ['Gone', 'Refused', 'Unavailable', 'Held']
+const answers = ['Gone', 'Refused', 'Unavailable']
+const errors = [...answers, 'Held']
 
 /** What each action may meet. */
 const surroundings: Readonly<Record<string, Surroundings>> = {
@@ -72,6 +73,32 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
     input: { order: { id: 'a1', object } },
     endings: { readObject: { outputs: [{ uid: 'u1' }, {}], errors }, deleteObject: { outputs: [{}], errors } },
   },
+  'delete-node': {
+    input: { order: { id: 'a1', ...node } },
+    endings: {
+      readNode: { outputs: [{ ...found, unschedulable: false }, null, { ...found, uid: 'u2' }], errors: answers },
+      findOwner: {
+        outputs: [
+          { by: 'node-object' },
+          { by: 'cluster-autoscaler' },
+          { by: 'cluster-api', version: 'v1beta1', namespace: 'default', machine: 'm', uid: 'm1', group: {} },
+        ],
+        errors: answers,
+      },
+      mark: { outputs: [null], errors: answers },
+      unmark: { outputs: [null], errors: answers },
+      shrink: { outputs: [null], errors },
+      awaitRemoved: { outputs: ['the cloud'], errors: answers },
+      tidy: { outputs: [null], errors: answers },
+      deleteNode: { outputs: [null], errors: answers },
+      forgetNode: { outputs: [null], errors: answers },
+      listBound: { outputs: [[], [{ namespace: 'web', name: 'p', uid: 'p1' }]], errors: answers },
+      deletePod: { outputs: [null], errors: answers },
+      listAttached: { outputs: [[], [{ name: 'v', uid: 'v1', isBeingDeleted: false }]], errors: answers },
+      deleteAttachment: { outputs: [null], errors: answers },
+    },
+    sees: ({ owner, reason, isAsked, left, attached }: any) => [owner?.by, reason !== '', isAsked, left.length, attached.length],
+  },
   'disconnect-cluster': {
     input: { order: { id: 'a1', namespace: 'quartermaster' } },
     endings: { readNamespace: { outputs: [{ uid: 'u1' }, {}], errors }, deleteNamespace: { outputs: [{}], errors } },
@@ -84,7 +111,7 @@ test.each(Object.keys(surroundings).flatMap((type) => steps.map((step) => [type,
   'kill: %s, %s, on every path: nothing is lost, nothing runs under a second key, the end is the same',
   async (type, step) => {
     const cancel = { type: `${type}.Cancel`, reason: 'the brake is on' }
-    const met = { ...surroundings[type], events: [cancel], sees: ({ cancelled }: any) => cancelled !== undefined }
+    const met = { sees: ({ cancelled }: any) => cancelled !== undefined, ...surroundings[type], events: [cancel] }
     const { paths, kills } = await killAt(step).everyPath(shipped(type), met)
     expect(paths).toBeGreaterThan(2)
     expect(kills).toBeGreaterThan(0)

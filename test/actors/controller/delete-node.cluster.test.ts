@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Acting, acting, actionId } from '../../control-plane/acting.ts'
+import { type Acting, acting, actionId, gateTo } from '../../control-plane/acting.ts'
 import { controlPlaneForTest } from '../../control-plane/for-test.ts'
 import { addNodes, addPods, podsRunning, smallPod } from '../../control-plane/objects.ts'
 import type { ControlPlane } from '../../control-plane/start.ts'
@@ -48,6 +48,44 @@ test('deletion: a node goes with its pods and VolumeAttachments, and nobody clai
   expect(await us.ended(repeated.id)).toMatchObject({ fact: 'controller.ActionDone', data: { alreadyGone: true } })
   expect(await isGone(`/api/v1/nodes/${again}`)).toBe(false)
 })
+
+test(
+  'deletion: killed with -9 at each of its requests, before the answer comes, it goes on, and nothing is told twice',
+  LONG,
+  async () => {
+    await using gate = await gateTo(plane)
+    await using them = await acting({ server: gate.url, token: plane.token })
+    const [node = ''] = await addNodes(plane.api, 1, 'killed')
+    await addPods(plane.api, 1, [node], { prefix: 'killed' })
+    await attach('killed', node)
+    const steps = [
+      `GET /api/v1/nodes/${node}`,
+      `DELETE /api/v1/nodes/${node}`,
+      `GET /api/v1/pods?fieldSelector=spec.nodeName%3D${node}`,
+      'DELETE /api/v1/namespaces/default/pods/killed',
+      `GET ${ATTACHMENTS}?`,
+      `DELETE ${ATTACHMENTS}/killed`,
+    ]
+    let [step = '', ...later] = steps
+    const next = (): void => {
+      step = later[0] ?? 'none'
+      later = later.slice(1)
+    }
+    gate.befall((method, path) => (`${method} ${path}`.startsWith(step) ? 'silent' : undefined))
+    const order = deletion(node)
+    await them.order('DeleteNode', order)
+    for (const [index, killedAt] of steps.entries()) {
+      await until(`${killedAt} is asked`, async () => gate.befallen() > index)
+      next()
+      await them.killAndRestart()
+    }
+    expect((await them.ended(order.id)).fact).toBe('controller.ActionDone')
+    expect(gate.befallen()).toBe(steps.length)
+    expect(them.facts(order.id, 'controller.NodeRemoved')).toHaveLength(1)
+    expect([await isGone(`/api/v1/nodes/${node}`), await isGone(`${ATTACHMENTS}/killed`)]).toEqual([true, true])
+    expect(await podsOn(plane.api, node)).toEqual([])
+  },
+)
 
 test('deletion: of a node that is gone the rest is finished: what a crash has left behind', LONG, async () => {
   await plane.api.post(
