@@ -10,7 +10,7 @@ import { createTimers } from '../../src/runtime/timers.ts'
 import type { Definition } from '../../src/runtime/types.ts'
 import { until } from '../kubernetes-client.ts'
 
-export type Fact = { readonly type: string; readonly [field: string]: any }
+type Fact = { readonly type: string; readonly [field: string]: any }
 
 type Carried = {
   /** What was told of it, in order, whichever process told it. */

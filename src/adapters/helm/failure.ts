@@ -3,6 +3,8 @@ import { Failed, Gone, Refused, Unavailable } from '../../ports.ts'
 const NO_ANSWER =
   /cluster unreachable|connection refused|connection reset|no route to host|i\/o timeout|TLS handshake timeout|unexpected EOF|etcdserver|too many requests|server is currently unable|ServiceUnavailable|InternalError|no such host/i
 const AT_WORK = /another operation \(install\/upgrade\/rollback\) is in progress|the object has been modified/i
+/** Also of what has been begun: asked again it would be answered the same, and leave one more failed revision. */
+const FORBIDDEN = /is forbidden: User "/
 const BEGUN =
   /timed out|deadline exceeded|context canceled|not ready|UPGRADE FAILED|INSTALLATION FAILED|hooks? failed|rollback.*failed/i
 const NOT_THERE = /release: not found/i
@@ -17,6 +19,7 @@ export const failureOf = (command: string, stderr: string, secrets: readonly str
   if (NOT_THERE.test(stderr)) return new Gone(said)
   if (AT_WORK.test(stderr)) return new Unavailable(said)
   if (NO_ANSWER.test(stderr)) return new Unavailable(said)
+  if (FORBIDDEN.test(stderr)) return new Refused(said)
   return changes && BEGUN.test(stderr) ? new Failed(said) : new Refused(said)
 }
 

@@ -28,6 +28,7 @@ import { memoryInbox } from '../../../src/runtime/testing/memory-inbox.ts'
 import { memoryJournal } from '../../../src/runtime/testing/memory-journal.ts'
 import { freeLeases } from '../../../src/runtime/testing/memory-leases.ts'
 import { createTimers } from '../../../src/runtime/timers.ts'
+import { type Fate, gateTo } from '../../control-plane/acting.ts'
 import { controlPlaneForTest } from '../../control-plane/for-test.ts'
 import { addNodes } from '../../control-plane/objects.ts'
 import type { ControlPlane } from '../../control-plane/start.ts'
@@ -62,11 +63,20 @@ const types: Readonly<Record<ChartVerb, string>> = {
 }
 let count = 0
 
-/** Carries out an order as a journaled actor, to its end. @returns the facts that it told, the last one first */
-const carriedOut = async (verb: ChartVerb, order: ChartOrder, more: Partial<ChartPolicy> = {}): Promise<readonly any[]> => {
+/**
+ * Carries out an order as a journaled actor, to its end.
+ * @param gate what everything goes through, instead of straight to the API @returns the facts that it told, the last one first
+ */
+const carriedOut = async (
+  verb: ChartVerb,
+  order: ChartOrder,
+  more: Partial<ChartPolicy> = {},
+  gate?: { readonly url: string },
+): Promise<readonly any[]> => {
   const policy = ChartPolicy.parse({ folder, namespaces: [NAMESPACE], ...more })
-  const client = kubernetesClient(fixedAccess({ server: plane.url, ca: plane.ca, token: plane.token }))
-  const entry = async () => ({ server: plane.url, ca: plane.ca, token: plane.token })
+  const way = gate ? { server: gate.url, token: 'of the gate' } : { server: plane.url, ca: plane.ca, token: plane.token }
+  const client = kubernetesClient(fixedAccess(way))
+  const entry = async () => way
   const means = { helm: helm({ binary: async () => binary, entry, policy }), rbac: rbacReads(client), policy }
   const journal = memoryJournal()
   const type = types[verb]
@@ -102,11 +112,12 @@ const carriedOut = async (verb: ChartVerb, order: ChartOrder, more: Partial<Char
     await client.close()
   }
 }
-const upsert = (more: object, policy: Partial<ChartPolicy> = {}, id = `a${++count}`) =>
+const upsert = (more: object, policy: Partial<ChartPolicy> = {}, id = `a${++count}`, gate?: { readonly url: string }) =>
   carriedOut(
     'ChartUpsert',
     ChartUpsert.parse({ id, ...RELEASE, chartSource: { path: 'web' }, createNamespace: true, ...more }),
     policy,
+    gate,
   )
 const history = (): readonly any[] => JSON.parse(ask('history', 'web', '--output', 'json'))
 const ask = (...args: readonly string[]): string =>
@@ -175,6 +186,86 @@ test('charts: what a killed Helm has left pending is put right, and then the cha
   expect(facts[0]).toMatchObject({ type: 'controller.ActionDone' })
   expect(facts).toContainEqual(expect.objectContaining({ type: 'controller.StepDone', step: 'repairing' }))
   expect(await config()).toMatchObject({ text: 'after' })
+})
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1'
+const changesConfig = (method: string, path: string): boolean =>
+  method === 'PATCH' && path.startsWith(CONFIG) && !path.includes('dryRun')
+const befalling = (fate: Fate, most = Number.POSITIVE_INFINITY) => {
+  let left = most
+  return (method: string, path: string): Fate | undefined => (changesConfig(method, path) && left-- > 0 ? fate : undefined)
+}
+
+test('charts: an API that has too much to do for a while: the release is upgraded once', async () => {
+  await using gate = await gateTo(plane)
+  gate.befall(befalling('busy', 3))
+  const before = history().at(-1).revision
+  const [done] = await upsert({ valuesOverrides: { text: 'busy' } }, {}, 'busy', gate)
+  expect(gate.befallen()).toBe(3)
+  expect(done).toMatchObject({ type: 'controller.ActionDone', result: { revision: before + 1 } })
+  expect(history().at(-1)).toMatchObject({ status: 'deployed', description: '[quartermaster busy]' })
+  expect(await config()).toMatchObject({ text: 'busy' })
+})
+
+test('charts: answers lost, and the API server restarted and silent in the middle: what is said is what is there', async () => {
+  const before = await config()
+  await using gate = await gateTo(plane)
+  gate.befall(befalling('lost', 1))
+  const lost = await upsert({ valuesOverrides: { text: 'lost' }, timeoutSeconds: 20 }, {}, 'lost', gate)
+  expect(gate.befallen()).toBe(1)
+  await saysWhatIs(lost, 'lost', before)
+
+  const then = await config()
+  const waiting = upsert(
+    { valuesOverrides: { text: 'away', nodeSelector: { is: 'late' } }, timeoutSeconds: 90 },
+    {},
+    'away',
+    gate,
+  )
+  await until('it waits', async () => history().at(-1).status === 'pending-upgrade')
+  await plane.restart('kube-apiserver')
+  plane.freeze('kube-apiserver')
+  await new Promise((resolve) => setTimeout(resolve, 12_000))
+  plane.thaw('kube-apiserver')
+  const [node] = (await plane.api.get('/api/v1/nodes')).body.items
+  await plane.api.patch(`/api/v1/nodes/${node.metadata.name}`, { metadata: { labels: { is: 'late' } } })
+  await saysWhatIs(await waiting, 'away', then)
+})
+
+/** Done, and the new one is there; or failed with a reason, and the old one is. */
+const saysWhatIs = async ([end]: readonly any[], text: string, before: object): Promise<void> => {
+  const isDone = end.type === 'controller.ActionDone'
+  expect(isDone || end.reason, JSON.stringify(end)).toBeTruthy()
+  expect(history().at(-1).status).toBe('deployed')
+  expect([end.type, await config()]).toMatchObject([end.type, isDone ? { text } : before])
+}
+
+test('charts: a verb forbidden in the middle: it fails with the reason, and what was there is there', async () => {
+  const rule = (apiGroup: string, resource: string, ...verbs: readonly string[]) => ({
+    apiGroups: [apiGroup],
+    resources: [resource],
+    verbs,
+  })
+  const reads = [rule('*', '*', 'get', 'list', 'watch'), rule('', 'secrets', 'create', 'update', 'patch', 'delete')]
+  const writes = [rule('', 'configmaps', 'patch', 'update'), rule('apps', 'deployments', 'patch', 'update')]
+  await plane.api.post(`${RBAC}/clusterroles`, { metadata: { name: 'charts' }, rules: [...reads, ...writes] })
+  await plane.api.post(`${RBAC}/clusterrolebindings`, {
+    metadata: { name: 'charts' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'charts' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'nobody' }],
+  })
+  const before = await config()
+  await using gate = await gateTo(plane, plane.tokenOf('nobody'))
+  gate.befall(befalling('busy'))
+  const upserted = upsert({ valuesOverrides: { text: 'forbidden' }, createNamespace: false }, {}, 'forbidden', gate)
+  await until('it is in the middle', async () => gate.befallen() > 0)
+  await plane.api.patch(`${RBAC}/clusterroles/charts`, { rules: reads })
+  await new Promise((resolve) => setTimeout(resolve, 1_000)) // until every cache of the API server knows
+  gate.befall(undefined)
+  const [end] = await upserted
+  expect(end.type).toBe('controller.ActionFailed')
+  expect(end.reason).toMatch(/cannot patch resource "configmaps".*; and it could not be restored: .*cannot patch resource/)
+  expect(await config()).toEqual(before)
 })
 
 test('charts: rolled back to the revision that is asked for', async () => {

@@ -89,6 +89,10 @@ test.each([
   ['Error: kubernetes cluster unreachable: Get "https://a": dial tcp: connect: connection refused', 'Unavailable'],
   ['Error: release: not found', 'Gone'],
   ['Error: UPGRADE FAILED: context deadline exceeded', 'Failed'],
+  [
+    'Error: UPGRADE FAILED: conflict occurred while applying object shop/web /v1, Kind=ConfigMap: configmaps "web" is forbidden: User "nobody" cannot patch resource "configmaps"',
+    'Refused',
+  ],
   ['Error: path "x" not found', 'Refused'],
 ])('helm failure: %s', (stderr, name) => {
   expect(failureOf('upgrade', `level=WARN msg=x\n${stderr}\n`, [], true).name).toBe(name)
