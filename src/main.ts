@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { auditCommand } from './commands/audit.ts'
+import { chartsCommand } from './commands/charts.ts'
 import { dumpCommand } from './commands/dump.ts'
 import { effectsCommand } from './commands/effects.ts'
 import { guardCommand } from './commands/guard.ts'
@@ -35,6 +36,7 @@ plan(program)
 journalCommand(program)
 effectsCommand(program)
 guardCommand(program)
+chartsCommand(program)
 
 // Whoever reads us may stop reading (`… | head`): that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -90,6 +90,16 @@ export type ChartRollback = z.infer<typeof ChartRollback>
 export type ChartOrder = ChartUpsert | ChartUninstall | ChartRollback
 export type ChartVerb = 'ChartUpsert' | 'ChartUninstall' | 'ChartRollback'
 
+/** What an ordinary application is made of, beside Secrets. */
+const USUAL = [
+  { group: '', resources: ['configmaps', 'persistentvolumeclaims', 'pods', 'serviceaccounts', 'services'] },
+  { group: 'apps', resources: ['daemonsets', 'deployments', 'replicasets', 'statefulsets'] },
+  { group: 'autoscaling', resources: ['horizontalpodautoscalers'] },
+  { group: 'batch', resources: ['cronjobs', 'jobs'] },
+  { group: 'networking.k8s.io', resources: ['ingresses', 'networkpolicies'] },
+  { group: 'policy', resources: ['poddisruptionbudgets'] },
+]
+
 /** What charts may do. Without a policy there are none. */
 export const ChartPolicy = z.strictObject({
   /** Exactly these URLs. */
@@ -108,6 +118,16 @@ export const ChartPolicy = z.strictObject({
     .string()
     .regex(/^system:serviceaccount:[^:\s]+:[^:\s]+$/)
     .optional(),
+  /** What releases may be made of, beside Secrets: the rights that `charts rbac` gives to that account, in the namespaces above. */
+  objects: z
+    .array(
+      z.strictObject({
+        /** '' is the core group. */
+        group: z.string(),
+        resources: z.array(z.string().regex(/^[a-z][a-z0-9]*$/, 'a resource in the plural')).min(1),
+      }),
+    )
+    .default(USUAL),
 })
 export type ChartPolicy = z.infer<typeof ChartPolicy>
 

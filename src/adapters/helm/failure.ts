@@ -2,6 +2,11 @@ import { Failed, Gone, Refused, Unavailable } from '../../ports.ts'
 
 const NO_ANSWER =
   /cluster unreachable|connection refused|connection reset|no route to host|i\/o timeout|TLS handshake timeout|unexpected EOF|etcdserver|too many requests|server is currently unable|ServiceUnavailable|InternalError|no such host/i
+/**
+ * Helm calls a cluster unreachable too that answers it with 403; of that answer it repeats nothing where it asks for the
+ * version, which everybody may who is let in: then it is acting in another's name that is forbidden.
+ */
+const NO_IMPERSONATION = /cluster unreachable: unknown\s*$/im
 const AT_WORK = /another operation \(install\/upgrade\/rollback\) is in progress|the object has been modified/i
 /** Also of what has been begun: asked again it would be answered the same, and leave one more failed revision. */
 const FORBIDDEN = /is forbidden: User "/
@@ -18,8 +23,12 @@ export const failureOf = (command: string, stderr: string, secrets: readonly str
   const said = `helm ${command}: ${hidden(lastWords(stderr), secrets)}`
   if (NOT_THERE.test(stderr)) return new Gone(said)
   if (AT_WORK.test(stderr)) return new Unavailable(said)
-  if (NO_ANSWER.test(stderr)) return new Unavailable(said)
+  if (NO_IMPERSONATION.test(stderr))
+    return new Refused(
+      `${said}: the API server forbids to act in the name of the account that the policy names: "quartermaster charts rbac" makes it, and the right to`,
+    )
   if (FORBIDDEN.test(stderr)) return new Refused(said)
+  if (NO_ANSWER.test(stderr)) return new Unavailable(said)
   return changes && BEGUN.test(stderr) ? new Failed(said) : new Refused(said)
 }
 

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chartAccount } from '../../../src/actors/controller/charts/account.ts'
 import { chartEffects } from '../../../src/actors/controller/charts/effects.ts'
 import { findHelm } from '../../../src/adapters/helm/find.ts'
 import { helm } from '../../../src/adapters/helm.ts'
@@ -72,9 +73,10 @@ const carriedOut = async (
   order: ChartOrder,
   more: Partial<ChartPolicy> = {},
   gate?: { readonly url: string },
+  token = plane.token,
 ): Promise<readonly any[]> => {
   const policy = ChartPolicy.parse({ folder, namespaces: [NAMESPACE], ...more })
-  const way = gate ? { server: gate.url, token: 'of the gate' } : { server: plane.url, ca: plane.ca, token: plane.token }
+  const way = gate ? { server: gate.url, token: 'of the gate' } : { server: plane.url, ca: plane.ca, token }
   const client = kubernetesClient(fixedAccess(way))
   const entry = async () => way
   const means = { helm: helm({ binary: async () => binary, entry, policy }), rbac: rbacReads(client), policy }
@@ -309,4 +311,75 @@ test('charts: from a repository that the policy knows, and from an archive', asy
   server.close()
   const [archive] = await upsert({ chartSource: { path: 'files/web-1.0.0.tgz' } })
   expect(archive).toMatchObject({ type: 'controller.ActionDone', result: { revision: 2 } })
+})
+
+/** Makes objects as kubectl would. */
+const apply = async (items: readonly any[]): Promise<void> => {
+  for (const item of items) {
+    const { apiVersion, kind, metadata } = item
+    const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`
+    const within = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`
+    const { status, body } = await plane.api.post(`${root}${within}/${kind.toLowerCase()}s`, item)
+    expect([status, body.message]).toEqual([201, undefined])
+  }
+}
+const own = { namespace: 'quartermaster', name: 'quartermaster' }
+/** A token of the account that Quartermaster runs as, which has no right of its own. */
+const ownToken = async (): Promise<string> => {
+  const path = `/api/v1/namespaces/${own.namespace}/serviceaccounts/${own.name}/token`
+  const spec = { expirationSeconds: 3_600 }
+  return (await plane.api.post(path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec })).body.status.token
+}
+const accountOf = (name: string) => ({ namespace: own.namespace, name })
+const acting = (name: string, more: Partial<ChartPolicy> = {}): ChartPolicy =>
+  ChartPolicy.parse({
+    folder,
+    namespaces: ['mall'],
+    serviceAccount: `system:serviceaccount:${own.namespace}:${name}`,
+    ...more,
+  })
+
+test('charts: in the name of the account that the policy makes Helm may do what it lists; the rest the API server forbids', async () => {
+  for (const name of [own.namespace, 'mall'])
+    await plane.api.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+  await apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: own }])
+  const token = await ownToken()
+  const install = async (policy: ChartPolicy, values: object = {}) => {
+    const order = { ...RELEASE, namespace: 'mall', chartSource: { path: 'web' }, valuesOverrides: values }
+    const [last] = await carriedOut(
+      'ChartUpsert',
+      ChartUpsert.parse({ id: `mall${++count}`, ...order }),
+      policy,
+      undefined,
+      token,
+    )
+    return last
+  }
+  const policy = acting('charts', { rbac: ['Role/mall/web'] })
+  expect(await install(policy)).toMatchObject({
+    type: 'controller.ActionFailed',
+    error: 'Refused',
+    reason: expect.stringMatching(/the API server forbids to act in the name of the account.*charts rbac/),
+  })
+  await apply(chartAccount(policy, { account: accountOf('charts'), own, spaces: ['mall'] }))
+  const done = await until('the rights are known', async () => {
+    const last = await install(policy)
+    return last.type === 'controller.ActionDone' ? last : undefined
+  })
+  expect(done).toMatchObject({ verb: 'ChartUpsert' })
+  // A Role that the policy allows, of rights that the account has itself.
+  const withRole = await install(policy, rule(['get']).valuesOverrides)
+  expect([withRole.type, withRole.reason]).toEqual(['controller.ActionDone', undefined])
+  const rules = [{ apiGroups: ['apps'], resources: ['deployments/scale'], verbs: ['patch'] }]
+  expect(await install(policy, { rules })).toMatchObject({
+    type: 'controller.ActionFailed',
+    reason: expect.stringMatching(/forbidden.*attempting to grant RBAC permissions not currently held/),
+  })
+  // Of what the policy does not list it may make nothing.
+  const narrow = acting('narrow', { objects: [{ group: '', resources: ['configmaps'] }] })
+  await apply(chartAccount(narrow, { account: accountOf('narrow'), own, spaces: ['mall'] }))
+  expect(await install(narrow, { text: 'narrow' })).toMatchObject({
+    type: 'controller.ActionFailed',
+    reason: expect.stringMatching(/deployments.*forbidden/),
+  })
 })
