@@ -143,6 +143,8 @@ const safest = (task: Task, ground: Ground, found: readonly Candidate[]): Safe =
     if (best && (task.isLate() || (best.draft.loss !== undefined && candidate.draft.loss === undefined))) break
     if (best && !isBetter(candidate, best)) continue
     const made = safe(task, ground, candidate)
+    // Late, one rehearsal was enough for it: not beside one that stood all of them.
+    if (best?.stranded === 0 && task.isLate()) break
     if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
   }
   return best ?? { ...nothing, spared: new Map(), stranded: 0 }
