@@ -88,7 +88,7 @@ export const toMove = ({ columns }: Model, { pods, index }: NodeEntry, { staysBe
     .sort((a, b) => b.size - a.size || byName(a.pod, b.pod))
     .map(({ pod }) => pod)
 }
-const byName = (a: PodEntry, b: PodEntry): number =>
+export const byName = (a: PodEntry, b: PodEntry): number =>
   a.namespace === b.namespace ? (a.name < b.name ? -1 : 1) : a.namespace < b.namespace ? -1 : 1
 
 /** The room that pods which already wait will take, on the model until it is rolled back. */

@@ -77,6 +77,7 @@ test('plan: leaves the model as it was, and is the same for the same cluster in 
       expect(contents(model)).toEqual(before)
       expect(planFor(other)).toEqual(plan)
     }),
+    { numRuns: 400 },
   )
 })
 

@@ -2,6 +2,7 @@ import type { Drained } from '../emptying.ts'
 import { search } from '../fit.ts'
 import type { Shape } from '../model/shape.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
+import { byName } from '../placing.ts'
 import { type Board, createBoard } from './board.ts'
 import { lotsOf, shuffled } from './lots.ts'
 import { enoughNodes, searchOrder } from './sampling.ts'
@@ -92,7 +93,7 @@ const put = ({ ground: { model, unsaid }, board }: Scheduler, pod: PodEntry, to:
 const awaited = (scheduler: Scheduler, isThere: boolean): void => {
   const { ground, lots } = scheduler
   const pods = ground.model.pods.values().filter(({ home, leaving }) => !home && !leaving)
-  const waiting = shuffled([...pods], lots)
+  const waiting = shuffled([...pods].sort(byName), lots)
   for (const pod of waiting) if (pod.node) put(scheduler, pod, undefined)
   if (isThere) for (const pod of waiting) schedule(scheduler, pod)
 }
@@ -113,8 +114,10 @@ export const rehearse = (
   const { model, profile } = ground
   const mark = model.mark()
   const lots = lotsOf(seed)
+  const known = [...model.nodes.values()].filter(({ object }) => object)
+  // Whatever the order in which the model learned of them, the same seed draws the same.
   const nodes = searchOrder(
-    [...model.nodes.values()].filter(({ object }) => object),
+    known.sort((a, b) => (a.name < b.name ? -1 : 1)),
     lots,
   )
   const enough = enoughNodes(nodes.length, profile.percentageOfNodesToScore)
