@@ -203,6 +203,7 @@ test('history: a kind that is read in one namespace is counted there, and what i
   sum.add('uid-settings', '1')
   const meta = { epoch: 'one', state: 'streaming', resourceVersion: '1', observedAt: 1, count: 1, hash: sum.hash() }
   await js.publish(`qm.${CLUSTER}.meta.core.configmaps.default`, JSON.stringify(meta))
+  await sleep(3) // so that no two have one time
   await put('pods', 'a')
   const at = then.at(-1)?.at ?? 0
   await recorded(at)
