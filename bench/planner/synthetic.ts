@@ -71,6 +71,14 @@ const nodeOf = (index: number, type: (typeof TYPES)[number], isSpot: boolean, is
   } as unknown as ModelObject
 }
 
+const replicaSetOf = (app: App): ModelObject =>
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: { name: app.name, namespace: app.namespace, uid: app.name },
+    spec: { replicas: app.replicas, selector: { matchLabels: { app: app.name } } },
+  }) as unknown as ModelObject
+
 const mine = (name: string) => ({ labelSelector: { matchLabels: { app: name } } })
 const specOf = ({ name, rule, zone }: App): object => {
   if (rule === 'apart')
@@ -214,12 +222,7 @@ export function* synthetic(recipe: Recipe): Generator<ModelObject> {
       zones.set(spot.zone, (zones.get(spot.zone) ?? 0) + 1)
       yield podOf(app, index, spot.name)
     }
-    yield {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: { name: app.name, namespace: app.namespace, uid: app.name },
-      spec: { replicas: app.replicas, selector: { matchLabels: { app: app.name } } },
-    } as unknown as ModelObject
+    yield replicaSetOf(app)
     yield* budgetOf(app)
   }
 }
@@ -239,12 +242,7 @@ export function* equal(nodes: number): Generator<ModelObject> {
   }
   for (let index = 0; index < nodes; index += 1) yield nodeOf(index, type, false, false)
   for (let index = 0; index < app.replicas; index += 1) yield podOf(app, index, `node-${index % nodes}`)
-  yield {
-    apiVersion: 'apps/v1',
-    kind: 'ReplicaSet',
-    metadata: { name: app.name, namespace: app.namespace, uid: app.name },
-    spec: { replicas: app.replicas, selector: { matchLabels: { app: app.name } } },
-  } as unknown as ModelObject
+  yield replicaSetOf(app)
 }
 
 export const recipes = {

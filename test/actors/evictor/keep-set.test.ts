@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { seeded } from '../../../src/actors/evictor/keep-set/chance.ts'
+import { seeded } from '../../../src/actors/evictor/chance.ts'
 import { createCover } from '../../../src/actors/evictor/keep-set/cover.ts'
 import { capacityOf, type Host, type Outline } from '../../../src/actors/evictor/keep-set/outline.ts'
 import { dualBound, relaxationOf } from '../../../src/actors/evictor/keep-set/relaxation.ts'

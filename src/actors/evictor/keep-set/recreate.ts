@@ -1,4 +1,4 @@
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import type { Cover } from './cover.ts'
 import { capacityOf, type Outline } from './outline.ts'
 

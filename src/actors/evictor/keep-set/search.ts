@@ -1,4 +1,4 @@
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import { type Cover, createCover } from './cover.ts'
 import type { Host, Outline } from './outline.ts'
 import { createRecreate, type Recreate, type Terms } from './recreate.ts'

@@ -1,5 +1,5 @@
+import { type Chance, seeded } from '../chance.ts'
 import type { Draft } from '../emptying.ts'
-import { type Chance, seeded } from '../keep-set/chance.ts'
 import { capacityOf, type Outline } from '../keep-set/outline.ts'
 import { realised } from '../keep-set/realise.ts'
 import type { Terms } from '../keep-set/recreate.ts'

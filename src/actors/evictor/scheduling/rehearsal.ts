@@ -1,10 +1,10 @@
+import { seeded, shuffled } from '../chance.ts'
 import type { Drained } from '../emptying.ts'
 import { search } from '../fit.ts'
 import type { Shape } from '../model/shape.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { byName } from '../placing.ts'
 import { type Board, createBoard } from './board.ts'
-import { lotsOf, shuffled } from './lots.ts'
 import { enoughNodes, searchOrder } from './sampling.ts'
 import { comparingScorers, scoresOf } from './score.ts'
 import type { Ground } from './scorer.ts'
@@ -113,7 +113,7 @@ export const rehearse = (
 ): Rehearsal => {
   const { model, profile } = ground
   const mark = model.mark()
-  const lots = lotsOf(seed)
+  const lots = seeded(seed)
   const known = [...model.nodes.values()].filter(({ object }) => object)
   // Whatever the order in which the model learned of them, the same seed draws the same.
   const nodes = searchOrder(

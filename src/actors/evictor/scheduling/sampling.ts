@@ -1,5 +1,5 @@
+import { shuffled } from '../chance.ts'
 import type { NodeEntry } from '../model.ts'
-import { shuffled } from './lots.ts'
 
 const FEWEST = 100
 const FEWEST_PERCENT = 5

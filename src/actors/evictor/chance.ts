@@ -1,5 +1,8 @@
-/** A stream of numbers in [0, 1), the same for the same seed (mulberry32). */
-export const lotsOf = (seed: number): (() => number) => {
+/** Numbers in [0, 1). */
+export type Chance = () => number
+
+/** The same numbers for the same seed (mulberry32). */
+export const seeded = (seed: number): Chance => {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -10,10 +13,10 @@ export const lotsOf = (seed: number): (() => number) => {
 }
 
 /** The items in an order that is drawn (Fisher-Yates). */
-export const shuffled = <Item>(items: readonly Item[], lots: () => number): Item[] => {
+export const shuffled = <Item>(items: readonly Item[], chance: Chance): Item[] => {
   const order = [...items]
   for (let last = order.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(lots() * (last + 1))
+    const other = Math.floor(chance() * (last + 1))
     const [one, two] = [order[last], order[other]]
     if (one !== undefined && two !== undefined) [order[last], order[other]] = [two, one]
   }
