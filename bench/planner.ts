@@ -6,9 +6,13 @@ import { type PlannerInput, plannerInputs } from './planner/inputs.ts'
 import type { Run } from './planner/run.ts'
 
 const RUNNER = join(import.meta.dirname, 'planner/run.ts')
+/** The second as the program itself has it (main.ts' first line). */
+const FLAGS = ['--expose-gc', '--max-semi-space-size=4']
 const planned = (name: string, evictions?: number): Run =>
   JSON.parse(
-    execFileSync(process.execPath, [RUNNER, name, ...(evictions === undefined ? [] : [String(evictions)])], { encoding: 'utf8' }),
+    execFileSync(process.execPath, [...FLAGS, RUNNER, name, ...(evictions === undefined ? [] : [String(evictions)])], {
+      encoding: 'utf8',
+    }),
   )
 
 const curve = ({ name }: PlannerInput, { found }: Run): string => {
@@ -27,7 +31,8 @@ const figuresOf = ({ name, gap, deadlineSeconds, firstMs }: PlannerInput, run: R
   figure(`${name}: pods that may be left pending`, run.stranded, '', { atMost: 0 }),
   figure(`${name}: first plan that stood the replay`, run.found[0]?.ms ?? Number.NaN, 'ms', { atMost: firstMs }),
   figure(`${name}: done`, run.finalMs, 'ms', { atMost: deadlineSeconds * 1000 * 1.02 }),
-  figure(`${name}: memory, peak of the process`, run.peakMib, 'MiB', { atMost: 400 }),
+  figure(`${name}: memory, the model`, run.modelMib, 'MiB', { atMost: 400 }),
+  figure(`${name}: memory, peak of the process while it plans`, run.peakMib, 'MiB', { atMost: 400 }),
 ]
 
 /** With as many evictions as each peer made of a cluster like this. */

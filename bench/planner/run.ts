@@ -19,6 +19,8 @@ export type Run = {
   /** % above the bound. */
   readonly gap: number
   readonly finalMs: number
+  /** What the model holds, and the most that the process had, with Node.js itself, the solver and the search. */
+  readonly modelMib: number
   readonly peakMib: number
   /** Each better plan that stood the replay: when it was there, and % above the bound. */
   readonly found: readonly { readonly ms: number; readonly gap: number; readonly evictions: number }[]
@@ -27,7 +29,14 @@ export type Run = {
 const [name, evictions] = process.argv.slice(2)
 const input = plannerInputs.find((each) => each.name === name)
 if (!input) throw new Error(`there is no input "${name}"`)
+const held = (): number => {
+  globalThis.gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return (heapUsed + arrayBuffers) / 2 ** 20
+}
+const heldBefore = held()
 const model = input.model()
+const modelMib = held() - heldBefore
 const policy = Policy.parse({ aggressive: true, ...(evictions !== undefined && { maxEvictions: Number(evictions) }) })
 const found: { ms: number; saved: number; evictions: number }[] = []
 const startedAt = performance.now()
@@ -54,6 +63,7 @@ const run: Run = {
   bound: bound.hourlyCost,
   gap: gapOf(after.hourlyCost),
   finalMs: elapsed(),
+  modelMib,
   peakMib: process.resourceUsage().maxRSS / 1024,
   found: found.map(({ ms, saved, evictions: n }) => ({ ms, gap: gapOf(before.hourlyCost - saved), evictions: n })),
 }

@@ -4,7 +4,7 @@ import { amountOf } from './model/amount.ts'
 import { type Books, createBooks } from './model/books.ts'
 import { type Columns, createColumns } from './model/columns.ts'
 import { createLabelBook, type LabelBook } from './model/labels.ts'
-import { type ClaimUse, createRoom } from './model/room.ts'
+import { type ClaimUse, createRoom, join, leave } from './model/room.ts'
 import { rawShape, type Shape, shapeOf } from './model/shape.ts'
 import { createTallies, type Tallies } from './model/tally.ts'
 import { type Topology, topologyOf } from './model/topology.ts'
@@ -15,7 +15,7 @@ export type NodeEntry = {
   readonly index: number
   /** Undefined while only its pods are known. */
   object: Node | undefined
-  readonly pods: Set<PodEntry>
+  readonly pods: PodEntry[]
   /** The claims that its pods use. */
   readonly claims: ClaimUse
   /** On trial: it is to be emptied. It takes no pods; for topology spread it counts both as there and as gone. */
@@ -36,6 +36,9 @@ export type PodEntry = {
   readonly home: NodeEntry | undefined
   /** Where it is now; elsewhere than at home, or nowhere, while a move is tried. */
   node: NodeEntry | undefined
+  /** Its places in the lists of that node and of its shape. */
+  seat: number
+  rank: number
 }
 
 export type ModelOptions = {
@@ -103,6 +106,8 @@ const entryOfPod = ({ metadata, status }: Pod, shape: Shape, home: NodeEntry | u
   startedAt: (status.startTime && Date.parse(status.startTime)) || 0,
   home,
   node: undefined,
+  seat: 0,
+  rank: 0,
 })
 
 export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Model => {
@@ -117,7 +122,9 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
   const draining = new Set<NodeEntry>()
   const topologies = new Map<string, { readonly at: number; readonly topology: Topology }>()
   const freed: number[] = []
-  const log: (readonly [PodEntry, NodeEntry | undefined] | readonly [undefined, NodeEntry])[] = []
+  // What was tried, in two columns: which pod was moved and where it was before, or no pod and which node was drained.
+  const moved: (PodEntry | undefined)[] = []
+  const before: (NodeEntry | undefined)[] = []
   let rows = 0
   let version = 0
   let booksAt = 0
@@ -148,13 +155,13 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
     if (known) return known
     const index = freed.pop() ?? rows++
     columns.reserve(rows)
-    const entry: NodeEntry = { name, index, object: undefined, pods: new Set(), claims: new Map(), draining: false }
+    const entry: NodeEntry = { name, index, object: undefined, pods: [], claims: new Map(), draining: false }
     nodes.set(name, entry)
     version += 1
     return entry
   }
   const tidy = (entry: NodeEntry | undefined): void => {
-    if (!entry || entry.object || entry.pods.size > 0) return
+    if (!entry || entry.object || entry.pods.length > 0) return
     nodes.delete(entry.name)
     freed.push(entry.index)
     version += 1
@@ -213,8 +220,8 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
     const { node, shape } = pod
     put(pod, undefined)
     pods.delete(key)
-    shape.pods.delete(pod)
-    if (shape.pods.size === 0) drop(shape)
+    leave(shape.pods, pod, 'rank')
+    if (shape.pods.length === 0) drop(shape)
     return node
   }
   // A pod that has run its course takes no room and is nobody's neighbour: the model forgets it.
@@ -228,11 +235,11 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
     const shape = intern(pod)
     const entry = entryOfPod(pod, shape, pod.spec.nodeName ? entryOf(pod.spec.nodeName) : undefined)
     keep(shape)
-    shape.pods.add(entry) // before the old one goes: what they share stays
-    const before = takeOff(key)
+    join(shape.pods, entry, 'rank') // before the old one goes: what they share stays
+    const left = takeOff(key)
     pods.set(key, entry)
     put(entry, entry.home)
-    tidy(before)
+    tidy(left)
   }
 
   return {
@@ -268,22 +275,25 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
       }
     },
     move(pod, to) {
-      log.push([pod, pod.node])
+      moved.push(pod)
+      before.push(pod.node)
       put(pod, to)
     },
     drain(node) {
       if (node.draining) return
-      log.push([undefined, node])
+      moved.push(undefined)
+      before.push(node)
       node.draining = true
       draining.add(node)
       drainingAt += 1
     },
     draining,
     drainingVersion: () => drainingAt,
-    mark: () => log.length,
+    mark: () => moved.length,
     rollback(mark) {
-      while (log.length > mark) {
-        const [pod, node] = log.pop() ?? []
+      while (moved.length > mark) {
+        const pod = moved.pop()
+        const node = before.pop()
         if (pod) put(pod, node)
         else if (node) {
           node.draining = false

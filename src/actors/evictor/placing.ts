@@ -1,5 +1,6 @@
 import type { Reason } from '../../events/plan.ts'
 import type { Disruption } from './disruption.ts'
+import type { Refusal } from './fit/rule.ts'
 import { fit, type Search, search } from './fit.ts'
 import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
@@ -48,8 +49,11 @@ const tightest = (
   return best
 }
 
-/** Why the pod, off its own node, may not go onto this one. */
-export const refusedBy = (model: Model, { shape }: PodEntry, node: NodeEntry) => fit(model, shape)(node)
+/** Why the pod, off its own node, may not go onto this one. Reasons are dear: most moves are right, and need none. */
+export const refusedBy = (model: Model, { shape }: PodEntry, node: NodeEntry): Refusal | undefined => {
+  const asked = search(model, shape)
+  return asked?.quick(node) && !asked.rest?.(node) ? undefined : fit(model, shape)(node)
+}
 
 const demandText = ({ columns }: Model, { demand }: Shape): string =>
   demand
@@ -80,9 +84,12 @@ export const noRoom = (model: Model, pod: PodEntry, nodes: readonly NodeEntry[])
 
 /** The pods of a node that a drain moves, the largest first (by their share of the node), then by name. */
 export const toMove = ({ columns }: Model, { pods, index }: NodeEntry, { staysBehind }: Disruption): readonly PodEntry[] => {
-  const size = ({ shape: { demand } }: PodEntry): number =>
-    demand.reduce((most, [resource, amount]) => Math.max(most, amount / (columns.allocatable[resource]?.[index] || 1)), 0)
-  return [...pods]
+  const size = ({ shape: { demand } }: PodEntry): number => {
+    let most = 0
+    for (const [resource, amount] of demand) most = Math.max(most, amount / (columns.allocatable[resource]?.[index] || 1))
+    return most
+  }
+  return pods
     .filter((pod) => !staysBehind(pod))
     .map((pod) => ({ pod, size: size(pod) }))
     .sort((a, b) => b.size - a.size || byName(a.pod, b.pod))

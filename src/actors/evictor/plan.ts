@@ -50,8 +50,11 @@ const sum = (numbers: Iterable<number>): number => {
   return total
 }
 
+/** Reasons in the order of the pods' sizes: most nodes have none, and their pods need no order. */
 const stuckPods = (model: Model, node: NodeEntry, judge: Disruption): readonly Reason[] =>
-  toMove(model, node, judge).flatMap((pod) => judge.blocked(pod) ?? [])
+  node.pods.some((pod) => !judge.staysBehind(pod) && judge.blocked(pod))
+    ? toMove(model, node, judge).flatMap((pod) => judge.blocked(pod) ?? [])
+    : []
 
 const fixedNodes = (
   model: Model,
@@ -136,13 +139,13 @@ const safe = (task: Task, ground: Ground, { planner, draft, drains }: Candidate)
   return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
 }
 /** The one that saves most when it is safe. Whoever saves less before can't be it. */
-const safest = (task: Task, ground: Ground, found: readonly Candidate[]): Safe => {
+const safest = (task: Task, found: readonly Candidate[], ground: () => Ground): Safe => {
   let best: Safe | undefined
   for (const candidate of found) {
     // What was not rehearsed saves more only on paper.
     if (best && (task.isLate() || (best.draft.loss !== undefined && candidate.draft.loss === undefined))) break
     if (best && !isBetter(candidate, best)) continue
-    const made = safe(task, ground, candidate)
+    const made = safe(task, ground(), candidate)
     // Late, one rehearsal was enough for it: not beside one that stood all of them.
     if (best?.stranded === 0 && task.isLate()) break
     if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
@@ -217,7 +220,7 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
 /** How long planners may choose, and how long they may go on making it safe: as long as the last rehearsals need none of it. */
 const pace = (
   task: Task,
-  ground: Ground,
+  ground: () => Ground,
   { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY }: PlanOptions,
 ): Pick<Problem, 'isLate' | 'isChosen' | 'trial'> => {
   if (isLong(task.model, deadlineMs)) {
@@ -230,7 +233,7 @@ const pace = (
     isLate: () => elapsed() > Math.min(deadlineMs * SEARCH_SHARE, deadlineMs * REHEARSAL_SHARE - LAST_REHEARSALS * trialMs),
     trial: (drained, seed) => {
       const startedAt = elapsed()
-      const trial = tried(task, ground, drained, seed)
+      const trial = tried(task, ground(), drained, seed)
       trialMs = elapsed() - startedAt
       return trial
     },
@@ -244,18 +247,22 @@ const pace = (
 export const planCluster = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Plan => {
   const { elapsed = neverLate, deadlineMs = PATIENCE_MS, solver } = options
   const mark = model.mark()
-  const volume = volumeBound(model, disruption(model, policy, options.now), hourlyCosts(model, prices))
   const task = taskFor(model, policy, prices, options)
   const outline = outlineOf(task)
   const relaxed = solver && relax(solver, outline)
   const left = (): number => Math.max(0, deadlineMs - elapsed())
-  const ground = groundOf(model, policy.scheduler)
+  let made: Ground | undefined
+  // When it is first asked for: the first plan does not wait for it.
+  const ground = (): Ground => {
+    made ??= groundOf(model, policy.scheduler)
+    return made
+  }
   const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, ground, options) }
   const rehearsing = { ...task, isOver: () => elapsed() > deadlineMs }
-  const found = safest(rehearsing, ground, candidates(problem, options.onFound))
+  const found = safest(rehearsing, candidates(problem, options.onFound), ground)
   const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
   model.rollback(mark)
-  const bound = Math.max(volume, relaxed?.bound(left()) ?? 0)
+  const bound = Math.max(volumeBound(model, task.disruption, task.hourly), relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
   return planOf(task, found, kept, bound, Math.round(elapsed()))
 }

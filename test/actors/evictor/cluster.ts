@@ -83,7 +83,7 @@ export const contents = (model: Model): unknown => ({
       leaving,
       at: at?.name,
       shape: shape.key,
-      of: shape.pods.size,
+      of: shape.pods.length,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1)),
   shapes: [...model.shapes.keys()].sort(),

@@ -7,7 +7,7 @@ const ONLY = 'only the policy "aggressive" evicts it'
 const REPLICATED = ['ReplicaSet', 'ReplicationController', 'Deployment']
 
 const replicasOf = ({ workloads }: Model, { owner, pods }: Shape): number =>
-  workloads.get(owner?.uid ?? '')?.spec.replicas ?? pods.size
+  workloads.get(owner?.uid ?? '')?.spec.replicas ?? pods.length
 
 export const barePod: PodRule = {
   name: 'BarePod',

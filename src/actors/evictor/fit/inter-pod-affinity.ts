@@ -109,6 +109,8 @@ type Repulsion = { readonly term: Term; readonly selection: Selection; readonly 
 type Repulsions = {
   readonly at: string
   readonly all: readonly Repulsion[]
+  /** Those that mean pods of one namespace only are asked by it; under undefined the others. */
+  readonly byNamespace: ReadonlyMap<string | undefined, readonly Repulsion[]>
   readonly byLabels: WeakMap<LabelSet, readonly Repulsion[]>
 }
 const ofModels = new WeakMap<Model, Repulsions>()
@@ -132,7 +134,10 @@ const repulsionsOf = (model: Model): Repulsions => {
       const key = repulsionKey(each, shape)
       if (!found.has(key)) found.set(key, repulsionOf(model, key, each, shape))
     }
-  const made: Repulsions = { at, all: [...found.values()], byLabels: new WeakMap() }
+  const all = [...found.values()]
+  const only = ({ term: { namespaces, namespaceSelector } }: Repulsion): string | undefined =>
+    namespaces?.length === 1 && !namespaceSelector ? namespaces[0] : undefined
+  const made: Repulsions = { at, all, byNamespace: Map.groupBy(all, only), byLabels: new WeakMap() }
   ofModels.set(model, made)
   return made
 }
@@ -147,8 +152,11 @@ const repulsionOf = ({ labels }: Model, key: string, each: PodAffinityTerm, shap
   }
   return { term, selection: labels.compile([term]), owners }
 }
-const repelledBy = ({ all, byLabels }: Repulsions, { labelSet }: Shape): readonly Repulsion[] => {
-  const found = byLabels.get(labelSet) ?? all.filter(({ selection }) => selection.has(labelSet))
+const repelledBy = ({ byNamespace, byLabels }: Repulsions, { labelSet }: Shape): readonly Repulsion[] => {
+  const known = byLabels.get(labelSet)
+  if (known) return known
+  const possible = [...(byNamespace.get(labelSet.namespace) ?? []), ...(byNamespace.get(undefined) ?? [])]
+  const found = possible.filter(({ selection }) => selection.has(labelSet))
   byLabels.set(labelSet, found)
   return found
 }

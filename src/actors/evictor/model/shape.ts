@@ -35,7 +35,7 @@ export type Shape = {
   readonly ports: readonly HostPort[]
   /** Names of its claims, in its namespace. Those of ephemeral volumes are made anew with each pod. */
   readonly claims: readonly string[]
-  readonly pods: Set<PodEntry>
+  readonly pods: PodEntry[]
 }
 
 export type HostPort = { readonly port: number; readonly protocol: string; readonly ip: string }
@@ -160,7 +160,7 @@ export const shapeOf = (
     social: repels || spread || requiredTerms(spec, 'podAffinity').length > 0,
     ports: hostPorts(spec),
     claims: (spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []),
-    pods: new Set(),
+    pods: [],
     labelSet: labelSetOf(raw.namespace, raw.labels),
   }
 }
