@@ -83,7 +83,7 @@ const more = (count: number): readonly string[] =>
   count > SHOWN ? [`  … and ${count - SHOWN} more (--format json has all)`] : []
 
 /** The plan for people: what is saved, which nodes go first, and why the others stay. */
-const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colours: boolean): string => {
+const planText = ({ before, after, bound, evictions, drains, kept, unmet = [] }: Plan, colours: boolean): string => {
   const style = (format: 'bold' | 'green' | 'dim', text: string): string =>
     colours ? styleText(format, text, { validateStream: false }) : text
   const saved = before.hourlyCost - after.hourlyCost
@@ -106,11 +106,15 @@ const planText = ({ before, after, bound, evictions, drains, kept }: Plan, colou
   const why = [...counts]
     .sort(([, a], [, b]) => b.count - a.count)
     .map(([code, { count, example }]) => `  ${String(count).padStart(5)}  ${code.padEnd(16)} ${style('dim', printable(example))}`)
+  const lacks = unmet.slice(0, SHOWN).map(({ what, pods, of }) => `  ${pods} of ${of} pod(s): ${printable(what)}`)
   return [
     `${style('bold', 'Now')}      ${before.nodes} nodes, ${money(before.hourlyCost)}`,
     `${style('bold', 'Planned')}  ${after.nodes} nodes, ${money(after.hourlyCost)}, ${style('green', `${money(saved)} less (${share} %)`)}, ${evictions} evictions`,
     `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no plan costs less`,
     ...(drains.length > 0 ? ['', style('bold', `  ${'Node'.padEnd(width)}  Wave  Pods`), ...rows, ...more(drains.length)] : []),
+    ...(unmet.length > 0
+      ? ['', style('bold', "Of the policy's headroom there is no room now for"), ...lacks, ...more(unmet.length)]
+      : []),
     ...(why.length > 0 ? ['', style('bold', 'Kept, and why (an example of each)'), ...why] : []),
     '',
   ].join('\n')

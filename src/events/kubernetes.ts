@@ -194,14 +194,26 @@ export const Pod = z.object({
 })
 export type Pod = z.infer<typeof Pod>
 
+const workloadSpec = z.object({ replicas: z.number().nullish(), selector: LabelSelector.nullish() })
 const Workload = <Kind extends string>(kind: Kind) =>
   z.object({
     kind: z.literal(kind),
     metadata: ObjectMeta,
-    spec: z.object({ replicas: z.number().nullish(), selector: LabelSelector.nullish() }).default({}),
+    spec: workloadSpec.default({}),
     status: z.object({ replicas: z.number().optional(), readyReplicas: z.number().optional() }).default({}),
   })
-export const Deployment = Workload('Deployment')
+export const Deployment = Workload('Deployment').extend({
+  spec: workloadSpec
+    .extend({
+      strategy: z
+        .object({
+          type: z.string().optional(),
+          rollingUpdate: z.object({ maxSurge: z.union([z.string(), z.number()]).optional() }).nullish(),
+        })
+        .nullish(),
+    })
+    .default({}),
+})
 export type Deployment = z.infer<typeof Deployment>
 export const ReplicaSet = Workload('ReplicaSet')
 export type ReplicaSet = z.infer<typeof ReplicaSet>
@@ -237,6 +249,13 @@ export const PodDisruptionBudget = z.object({
     .default({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
 })
 export type PodDisruptionBudget = z.infer<typeof PodDisruptionBudget>
+
+export const HorizontalPodAutoscaler = z.object({
+  kind: z.literal('HorizontalPodAutoscaler'),
+  metadata: ObjectMeta,
+  spec: z.object({ maxReplicas: z.number(), scaleTargetRef: z.object({ kind: z.string(), name: z.string() }) }),
+})
+export type HorizontalPodAutoscaler = z.infer<typeof HorizontalPodAutoscaler>
 
 /** What a container of a pod used when it was last measured. */
 export const PodMetrics = z.object({

@@ -3,6 +3,7 @@ import { catalogue, type Kind, plannedKinds } from './kinds.ts'
 import {
   DaemonSet,
   Deployment,
+  HorizontalPodAutoscaler,
   Node,
   type PlannedObject,
   Pod,
@@ -26,6 +27,7 @@ export const modelKinds = {
   DaemonSet: { group: 'apps', resource: 'daemonsets', schema: DaemonSet },
   ReplicationController: { group: '', resource: 'replicationcontrollers', schema: ReplicationController },
   PodDisruptionBudget: { group: 'policy', resource: 'poddisruptionbudgets', schema: PodDisruptionBudget },
+  HorizontalPodAutoscaler: { group: 'autoscaling', resource: 'horizontalpodautoscalers', schema: HorizontalPodAutoscaler },
   Namespace: { group: '', resource: 'namespaces', schema: Namespace },
   ResourceQuota: { group: '', resource: 'resourcequotas', schema: ResourceQuota },
   LimitRange: { group: '', resource: 'limitranges', schema: LimitRange },
@@ -44,6 +46,7 @@ export type ModelObject =
   | PlannedObject
   | StatefulSet
   | ReplicationController
+  | HorizontalPodAutoscaler
   | Namespace
   | ResourceQuota
   | LimitRange

@@ -54,6 +54,33 @@ export const SchedulerProfile = z.strictObject({
 })
 export type SchedulerProfile = z.infer<typeof SchedulerProfile>
 
+/** Room that a plan leaves free, each for itself: what fitted before the plan fits after it. */
+const Headroom = z.strictObject({
+  percent: z
+    .number()
+    .min(0)
+    .max(400)
+    .default(0)
+    .describe('Room for so many percent more of the pods that ask for cpu and memory alone, where they may run.'),
+  largestPod: z
+    .boolean()
+    .default(false)
+    .describe('Room for one more of the largest pod, by each resource, of those that may run on the same nodes.'),
+  rolloutSurge: z
+    .enum(['none', 'one', 'all'])
+    .default('none')
+    .describe('Room for the maxSurge of Deployments: of any one at a time, or of all at once.'),
+  autoscaledPeaks: z
+    .boolean()
+    .default(false)
+    .describe('Room for every HorizontalPodAutoscaler to go to its maxReplicas, all at once.'),
+  zoneLoss: z
+    .boolean()
+    .default(false)
+    .describe('The pods of any one zone fit into the others, by the sums of what they request.'),
+  minNodesPerZone: z.int().min(0).default(0).describe('So many nodes stay in each zone that has them.'),
+})
+
 /** What the evictor may do. Every field has a careful default. */
 export const Policy = z.strictObject({
   $schema: z.string().optional().describe('Where editors find this schema.'),
@@ -87,6 +114,7 @@ export const Policy = z.strictObject({
     ),
   scheduler: SchedulerProfile.optional().describe("How the cluster's default scheduler scores nodes; by default as it comes."),
   minNodes: z.int().min(0).default(1).describe('So many nodes stay, whatever they cost.'),
+  headroom: Headroom.optional().describe('Room that is left free for what is to come; by default none.'),
 })
 export type Policy = z.infer<typeof Policy>
 
@@ -137,5 +165,7 @@ export const Plan = z.object({
   launch: z.array(z.object({ instanceType: z.string(), count: z.int() })),
   drains: z.array(Drain),
   kept: z.array(Kept),
+  /** Of the policy's headroom what has no room in the cluster as it is: so many pods of those that might come. */
+  unmet: z.array(z.object({ what: z.string(), pods: z.int(), of: z.int() })).optional(),
 })
 export type Plan = z.infer<typeof Plan>

@@ -1,5 +1,6 @@
 import type { Policy, Reason } from '../../events/plan.ts'
 import type { Disruption } from './disruption.ts'
+import { type Headroom, seat } from './headroom/headroom.ts'
 import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
 import { bestFit, noRoom, toMove } from './placing.ts'
@@ -13,6 +14,7 @@ export type Task = {
   readonly hourly: ReadonlyMap<NodeEntry, number>
   /** Why some nodes may not be emptied at all. */
   readonly fixed: ReadonlyMap<NodeEntry, readonly Reason[]>
+  readonly headroom: Headroom
   /** The time is up: what has been found so far is the answer. */
   readonly isLate: () => boolean
   /** The time is up for explanations too. */
@@ -42,6 +44,7 @@ export const explain = (task: Task, { drained, guests }: Draft): ReadonlyMap<Nod
       task.model.move(pod, to)
     }
   }
+  seat(task.model, task.headroom.room, task.nodes)
   const attempt = attempts({ ...task, isLate: task.isOver }, state, guests)
   const kept = new Map<NodeEntry, readonly Reason[]>()
   for (const node of task.nodes) {
@@ -86,7 +89,7 @@ export const attempts = (
   guests: Guests,
   placeAt?: Place,
 ): ((node: NodeEntry) => Obstacle | undefined) => {
-  const { model, policy, nodes } = task
+  const { model, policy, nodes, headroom } = task
   let left: readonly NodeEntry[] | undefined
   const staying = (): readonly NodeEntry[] => {
     left ??= nodes.filter((node) => !gone.has(node))
@@ -119,20 +122,36 @@ export const attempts = (
     for (const pod of pods) if (origins.has(pod)) return true
     return false
   }
+  /** Whether all pods would have a place on the nodes that stay if nothing were left free. */
+  const fitsWithoutHeadroom = (node: NodeEntry, pods: readonly PodEntry[]): boolean => {
+    const mark = model.mark()
+    for (const pod of headroom.room) model.move(pod, undefined)
+    model.drain(node)
+    const fits = pods.every((pod) => {
+      if (headroom.room.has(pod)) return true
+      model.move(pod, undefined)
+      const to = bestFit(model, pod, staying())
+      model.move(pod, to)
+      return to !== undefined
+    })
+    model.rollback(mark)
+    return fits
+  }
   const whyStuck = (node: NodeEntry, pods: readonly PodEntry[]): Reason => {
     const mark = model.mark()
     model.drain(node)
     const stuck = moveAll(node, pods)
     const reason = stuck ? noRoom(model, stuck, nodes) : LATE
     model.rollback(mark)
-    return reason
+    const isRoom = stuck && headroom.room.size > 0 && (headroom.room.has(stuck) || fitsWithoutHeadroom(node, pods))
+    return isRoom ? { code: 'Headroom', message: `the policy's headroom takes up the room: ${reason.message}` } : reason
   }
   return (node) => {
     if (task.isLate()) return () => LATE
     if (nodes.length - gone.size <= policy.minNodes) return because('MinNodes', `the policy keeps ${policy.minNodes} node(s)`)
     if (guests === 'stay' && hasGuests(node)) return because('Receives', 'it takes in pods of emptied nodes')
     const pods = toMove(model, node, task.disruption)
-    const evicted = pods.filter((pod) => !origins.has(pod))
+    const evicted = pods.filter((pod) => !origins.has(pod) && !headroom.room.has(pod))
     if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
       return because('EvictionLimit', `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`)
     const mark = model.mark()
@@ -140,6 +159,11 @@ export const attempts = (
     if (moveAll(node, pods)) {
       model.rollback(mark)
       return () => whyStuck(node, pods)
+    }
+    const forbidden = headroom.forbids()
+    if (forbidden) {
+      model.rollback(mark)
+      return () => forbidden
     }
     gone.add(node)
     for (const pod of evicted) origins.set(pod, node)

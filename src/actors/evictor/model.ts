@@ -74,6 +74,10 @@ export type Model = Books &
     /** @throws RangeError for a quantity or selector that is none; the model is then as before */
     readonly apply: (object: ModelObject) => void
     readonly remove: (kind: ModelKindName, namespace: string | undefined, name: string) => void
+    /** Pods that are not there, each like this one: they take room where they are moved to, and nothing else knows of them. */
+    readonly imagine: (pod: Pod, count: number) => readonly PodEntry[]
+    /** Gives up imagined pods, which must be off all nodes. */
+    readonly dismiss: (pods: readonly PodEntry[]) => void
     /** Tries a pod elsewhere, or off its node; `rollback` undoes. */
     readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
     /** Tries to empty the node; `rollback` undoes. */
@@ -272,6 +276,19 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
       else {
         learned.remove(kind, bookKey(namespace, name))
         booksAt += 1
+      }
+    },
+    imagine(pod, count) {
+      const shape = intern(pod)
+      keep(shape)
+      const made = Array.from({ length: count }, () => entryOfPod(pod, shape, undefined))
+      for (const each of made) join(shape.pods, each, 'rank')
+      return made
+    },
+    dismiss(imagined) {
+      for (const pod of imagined) {
+        leave(pod.shape.pods, pod, 'rank')
+        if (pod.shape.pods.length === 0) drop(pod.shape)
       }
     },
     move(pod, to) {

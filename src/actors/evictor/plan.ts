@@ -4,6 +4,7 @@ import { volumeBound } from './bound.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
 import { type Draft, explain, type Task } from './emptying.ts'
+import { headroomOf } from './headroom/headroom.ts'
 import { outlineOf } from './keep-set/outline.ts'
 import { relax } from './keep-set/relaxed.ts'
 import type { Model, NodeEntry } from './model.ts'
@@ -161,7 +162,7 @@ const drainOf = ({ node, wave, moves }: Staged): Drain => ({
 })
 
 const planOf = (
-  { nodes, hourly }: Task,
+  { nodes, hourly, headroom }: Task,
   { planner, draft, drains, stranded }: Safe,
   kept: ReadonlyMap<NodeEntry, readonly Reason[]>,
   bound: number,
@@ -179,6 +180,7 @@ const planOf = (
     launch: [],
     drains: drains.map(drainOf),
     kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),
+    ...(headroom.unmet.length > 0 && { unmet: [...headroom.unmet] }),
   }
 }
 
@@ -205,6 +207,7 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
   const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy, options.now)
   const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
+  const headroom = headroomOf(model, nodes, policy)
   return {
     model,
     policy,
@@ -212,6 +215,7 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
     nodes,
     hourly,
     fixed,
+    headroom,
     isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE,
     isOver: () => elapsed() > deadlineMs * 1.25,
   }
@@ -262,6 +266,7 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const found = safest(rehearsing, candidates(problem, options.onFound), ground)
   const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
   model.rollback(mark)
+  task.headroom.release()
   const bound = Math.max(volumeBound(model, task.disruption, task.hourly), relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
   return planOf(task, found, kept, bound, Math.round(elapsed()))

@@ -1,6 +1,7 @@
 import type { Drain, Plan, Policy } from '../../events/plan.ts'
 import { disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
+import { headroomOf } from './headroom/headroom.ts'
 import type { Model } from './model.ts'
 import { bestFit, noRoom, seatPending, toMove } from './placing.ts'
 
@@ -12,7 +13,7 @@ export type VerifiedDrains = {
 /**
  * Which of these nodes a newer model still lets go: the node is the one that was planned, no waiting pod is expected on
  * it, all its pods may be moved and have a place on the nodes outside the set, after the pods that wait and those of the
- * nodes before it. A node that is refused becomes a place again only in the next plan. `now` is epoch milliseconds.
+ * nodes before it, and what the policy wants left free is left. A node that is refused becomes a place again only in the next plan. `now` is epoch milliseconds.
  */
 export const verifyDrains = (
   model: Model,
@@ -25,6 +26,7 @@ export const verifyDrains = (
   const nodes = [...model.nodes.values()].filter(({ object }) => object).sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy, now)
   const awaited = seatPending(model, nodes)
+  const headroom = headroomOf(model, nodes, policy)
   const names = new Set(nodeNames)
   let left = nodes.length
   for (const node of nodes) if (names.has(node.name)) model.drain(node)
@@ -53,12 +55,18 @@ export const verifyDrains = (
       }
       model.move(pod, to)
     }
+    const lack = headroom.lack()
+    if (lack) {
+      model.rollback(before)
+      return lack.reason.message
+    }
     left -= 1
     return undefined
   }
   const drains = new Map(plan.drains.map((drain) => [drain.node, drain]))
   const answers = nodeNames.map((node) => ({ node, reason: reasonOf(node, drains.get(node)) }))
   model.rollback(mark)
+  headroom.release()
   return {
     nodes: answers.flatMap(({ node, reason }) => (reason === undefined ? [node] : [])),
     refused: answers.flatMap(({ node, reason }) => (reason === undefined ? [] : [{ node, reason }])),

@@ -93,6 +93,7 @@ export const contents = (model: Model): unknown => ({
   books: [
     model.budgets,
     model.workloads,
+    model.autoscalers,
     model.namespaces,
     model.quotas,
     model.limitRanges,

@@ -45,6 +45,7 @@ const outlines: fc.Arbitrary<Outline> = fc
       })),
       hosts: owned,
       resources: 2,
+      toCome: [],
       kindOf: new Map(),
     }
   })

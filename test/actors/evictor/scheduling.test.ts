@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { disruption } from '../../../src/actors/evictor/disruption.ts'
 import type { Task } from '../../../src/actors/evictor/emptying.ts'
+import { noHeadroom } from '../../../src/actors/evictor/headroom/headroom.ts'
 import type { Model } from '../../../src/actors/evictor/model.ts'
 import { planCluster } from '../../../src/actors/evictor/plan.ts'
 import { createBoard } from '../../../src/actors/evictor/scheduling/board.ts'
@@ -216,6 +217,7 @@ test('steady: of drains that strand a pod one is given up, for its sake', () => 
     hourly: new Map(nodes.map((each) => [each, 1])),
     fixed: new Map(),
     isLate: () => false,
+    headroom: noHeadroom,
     isOver: () => false,
   }
   const six = demand(model.nodes.get('six'))

@@ -60,6 +60,7 @@ export const createCover = (outline: Outline): Cover => {
     for (const [k, { trait }] of kinds.entries()) suits[h * count + k] = host.suits[trait] === '1' ? 1 : 0
   }
   for (const [k, { ask }] of kinds.entries()) asks.set(ask, k * resources)
+  for (const [kind, places] of outline.toCome) open[kind] = places
   let cost = hosts.reduce((sum, { price }) => sum + price, 0)
   let evictions = 0
   let unrest = 0

@@ -44,6 +44,8 @@ export type Outline = {
   readonly hosts: readonly Host[]
   /** How many resources somebody asks for. */
   readonly resources: number
+  /** Places that are kept for pods to come, by kind; they count among its pods. */
+  readonly toCome: readonly (readonly [kind: number, count: number])[]
   readonly kindOf: ReadonlyMap<Shape, number>
 }
 
@@ -114,10 +116,11 @@ const unrest = (kinds: readonly Kind[], largest: readonly number[]): ((own: Host
 }
 
 /** The task's model as it is now. Pods of nodes that are fixed stay where they are and are of no kind. */
-export const outlineOf = ({ model, nodes, hourly, fixed, disruption }: Task): Outline => {
+export const outlineOf = ({ model, nodes, hourly, fixed, disruption, headroom }: Task): Outline => {
   const { allocatable, requested } = model.columns
   const { drafts, kindOf, tally } = createKinds(haveHostnames(nodes))
   const owners = nodes.map((node) => tally(fixed.has(node) ? [] : toMove(model, node, disruption)))
+  const toCome = tally([...headroom.room])
   const asked = [...new Set(drafts.flatMap(({ shape }) => shape.demand.map(([resource]) => resource)))].sort((a, b) => a - b)
   const traits = [...new Map(drafts.map(({ trait, shape }) => [trait, shape])).values()].map((shape) => standing(model, shape))
   const largest = asked.map((resource) => allocatable[resource]?.reduce((most, amount) => Math.max(most, amount), 0) ?? 0)
@@ -142,6 +145,7 @@ export const outlineOf = ({ model, nodes, hourly, fixed, disruption }: Task): Ou
       }
     }),
     resources: asked.length,
+    toCome,
     kindOf,
   }
 }

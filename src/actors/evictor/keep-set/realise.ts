@@ -40,7 +40,9 @@ const placeBy = ({ model }: Task, outline: Outline, cover: Cover) => {
 export const realised = (task: Task, outline: Outline, cover: Cover, isThorough = true): Draft => {
   const mark = task.model.mark()
   const state = begin()
-  const byChoice = attempts(task, state, 'stay', placeBy(task, outline, cover))
+  const place = placeBy(task, outline, cover)
+  for (const pod of task.headroom.room) task.model.move(pod, place(pod))
+  const byChoice = attempts(task, state, 'stay', place)
   const order = outline.hosts.map((host, index) => ({ ...host, isKept: cover.kept[index] === 1 }))
   const saving = ({ price, pods }: (typeof order)[number]): number => price / (1 + pods)
   const chosen = order.filter(({ isKept, isFixed }) => !isKept && !isFixed).sort((a, b) => saving(b) - saving(a))

@@ -1,6 +1,7 @@
 import type {
   DaemonSet,
   Deployment,
+  HorizontalPodAutoscaler,
   Node,
   Pod,
   PodDisruptionBudget,
@@ -20,6 +21,7 @@ export type Books = {
   readonly budgets: ReadonlyMap<string, PodDisruptionBudget>
   /** By UID. */
   readonly workloads: ReadonlyMap<string, Workload>
+  readonly autoscalers: ReadonlyMap<string, HorizontalPodAutoscaler>
   readonly namespaces: ReadonlyMap<string, Namespace>
   readonly quotas: ReadonlyMap<string, ResourceQuota>
   readonly limitRanges: ReadonlyMap<string, LimitRange>
@@ -40,6 +42,7 @@ export const createBooks = (renamed: () => void) => {
   const uids = new Map<string, string>()
   const maps = {
     PodDisruptionBudget: new Map<string, PodDisruptionBudget>(),
+    HorizontalPodAutoscaler: new Map<string, HorizontalPodAutoscaler>(),
     Namespace: new Map<string, Namespace>(),
     ResourceQuota: new Map<string, ResourceQuota>(),
     LimitRange: new Map<string, LimitRange>(),
@@ -59,6 +62,7 @@ export const createBooks = (renamed: () => void) => {
   const books: Books = {
     budgets: maps.PodDisruptionBudget,
     workloads,
+    autoscalers: maps.HorizontalPodAutoscaler,
     namespaces: maps.Namespace,
     quotas: maps.ResourceQuota,
     limitRanges: maps.LimitRange,

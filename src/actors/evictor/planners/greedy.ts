@@ -1,4 +1,5 @@
 import { attempts, begin, type Draft, draftOf, type Guests, type Task } from '../emptying.ts'
+import { seat } from '../headroom/headroom.ts'
 import type { NodeEntry } from '../model.ts'
 import { toMove } from '../placing.ts'
 import type { Planner } from './planner.ts'
@@ -33,6 +34,7 @@ const greedy = (task: Task, order: Order, guests: Guests): Draft => {
   const candidates = task.nodes
     .filter((node) => !task.fixed.has(node))
     .sort((a, b) => Number(isEmpty.get(b)) - Number(isEmpty.get(a)) || (weight.get(b) ?? 0) - (weight.get(a) ?? 0))
+  seat(task.model, task.headroom.room, task.nodes)
   const attempt = attempts(task, state, guests)
   for (let rest = candidates, before = -1; rest.length !== before; ) {
     before = rest.length

@@ -125,6 +125,7 @@ export const keepSet: Planner = {
     const search = createSearch(outline, most)
     const chance = seeded(SEED)
     let terms = termsOf(outline)
+    if (outline.toCome.length > 0) search.complete(terms)
     if (search.construct(terms)) yield realised({ ...task, isLate: task.isOver }, outline, search.cover, false)
     search.thin(terms)
     terms = scarce(terms, outline, search, most)

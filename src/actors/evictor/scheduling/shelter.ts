@@ -3,7 +3,7 @@ import { search } from '../fit.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 
 /** A drain that is not to be, and for which pod's sake. */
-export type Sheltered = ReadonlyMap<NodeEntry, PodEntry>
+type Sheltered = ReadonlyMap<NodeEntry, PodEntry>
 
 /**
  * Which of these nodes are better kept after all so that the stranded pods have a place: for one pod after the other the

@@ -1,12 +1,13 @@
 import type { Reason } from '../../../events/plan.ts'
 import type { Drained, Task } from '../emptying.ts'
+import { type Kept, keptForHeadroom } from '../headroom/keeping.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { replay } from '../replay.ts'
 import { type Staged, staged } from '../waves.ts'
 import { scarcestFirst } from './order.ts'
 import { type Rehearsal, rehearse } from './rehearsal.ts'
 import type { Ground } from './scorer.ts'
-import { type Sheltered, shelter } from './shelter.ts'
+import { shelter } from './shelter.ts'
 
 export type Steady = {
   /** In the order of execution; each move goes to where a rehearsal had the pod land. */
@@ -29,12 +30,22 @@ const FEWEST = 20
 const MOST = 200
 const PODS_IN_ALL = 30_000
 
+/** A rehearsal, and what its landings leave of the headroom. Not asked while pods are left pending: there is to be more room. */
+type Judged = Rehearsal & { readonly lacking: Kept }
+const judged = (task: Task, ground: Ground, drains: readonly Drained[], seed: number, isOver?: () => boolean): Judged => {
+  const rehearsal = rehearse(ground, drains, seed, isOver)
+  const isNext = rehearsal.stranded.length === 0 || task.isOver()
+  return { ...rehearsal, lacking: isNext ? keptForHeadroom(task, drains, rehearsal.landings) : NOTHING }
+}
+const NOTHING: Kept = { nodes: new Map(), pods: [] }
+
 /** What one rehearsal makes of drains: who is left pending, and $/h of the nodes that would have to be kept for them. */
 export type Trial = { readonly stranded: readonly PodEntry[]; readonly loss: number }
 export const tried = (task: Task, ground: Ground, drained: readonly Drained[], seed: number): Trial => {
-  const { stranded } = rehearse(ground, inOrder(task, drained), seed, task.isOver)
-  const kept = shelter(task, drained, stranded)
-  return { stranded, loss: [...kept.keys()].reduce((sum, node) => sum + (task.hourly.get(node) ?? 0), 0) }
+  const { stranded, lacking } = judged(task, ground, inOrder(task, drained), seed, task.isOver)
+  const kept = new Set([...shelter(task, drained, stranded).keys(), ...lacking.nodes.keys()])
+  const loss = [...kept].reduce((sum, node) => sum + (task.hourly.get(node) ?? 0), 0)
+  return { stranded: [...stranded, ...lacking.pods], loss }
 }
 
 /** In the order of execution, as the budgets have it. */
@@ -43,29 +54,31 @@ const inOrder = ({ model, disruption, policy }: Task, drained: readonly Drained[
 const without = (drained: readonly Drained[], spared: ReadonlyMap<NodeEntry, unknown>): readonly Drained[] =>
   drained.filter(({ node }) => !spared.has(node))
 
-type Cut = { readonly drains: readonly Staged[]; readonly spared: Sheltered; readonly first: Rehearsal }
+type Cut = { readonly drains: readonly Staged[]; readonly spared: ReadonlyMap<NodeEntry, Reason>; readonly first: Judged }
 
 /**
- * The first rehearsal that leaves a pod pending, of so many; the first of all when none does. Ends early when it is late, but
+ * The first rehearsal that leaves a pod pending or too little headroom, of so many; the first of all when none does. Ends early when it is late, but
  * not before the first.
  */
-const worst = (task: Task, ground: Ground, drains: readonly Staged[]): Rehearsal => {
-  const first = rehearse(ground, drains, 1, task.isOver)
+const worst = (task: Task, ground: Ground, drains: readonly Staged[]): Judged => {
+  const first = judged(task, ground, drains, 1, task.isOver)
   const enough = rehearsalsOf(drains)
   let each = first
-  for (let seed = 2; seed <= enough && each.stranded.length + each.untried === 0 && !task.isLate(); seed += 1)
-    each = rehearse(ground, drains, seed)
-  return each.stranded.length > 0 ? each : first
+  for (let seed = 2; seed <= enough && each.untried === 0 && isClean(each) && !task.isLate(); seed += 1)
+    each = judged(task, ground, drains, seed)
+  return isClean(each) ? first : each
 }
+const isClean = ({ stranded, lacking }: Judged): boolean => stranded.length + lacking.nodes.size === 0
 
-/** Gives up drains until no rehearsal leaves a pod pending. */
+/** Gives up drains until no rehearsal leaves a pod pending or too little headroom. That is left in any case. */
 const cut = (task: Task, ground: Ground, drained: readonly Drained[]): Cut => {
-  const spared = new Map<NodeEntry, PodEntry>()
+  const spared = new Map<NodeEntry, Reason>()
   for (;;) {
     const drains = inOrder(task, without(drained, spared))
     const first = worst(task, ground, drains)
-    if (first.stranded.length === 0 || task.isOver()) return { drains, spared, first }
-    for (const [node, pod] of shelter(task, drains, first.stranded)) spared.set(node, pod)
+    if (first.lacking.nodes.size === 0 && (first.stranded.length === 0 || task.isOver())) return { drains, spared, first }
+    for (const [node, pod] of shelter(task, drains, first.stranded)) spared.set(node, because(pod))
+    for (const [node, reason] of first.lacking.nodes) spared.set(node, reason)
   }
 }
 
@@ -74,12 +87,12 @@ const regain = (task: Task, ground: Ground, drained: readonly Drained[], found: 
   const spared = new Map(found.spared)
   let { drains, first } = found
   const price = (node: NodeEntry): number => task.hourly.get(node) ?? 0
-  for (const [node, pod] of [...spared].sort(([a], [b]) => price(b) - price(a))) {
+  for (const [node, reason] of [...spared].sort(([a], [b]) => price(b) - price(a))) {
     if (task.isLate()) break
     spared.delete(node)
     const more = inOrder(task, without(drained, spared))
     const rehearsal = worst(task, ground, more)
-    if (rehearsal.stranded.length + rehearsal.untried > 0 || task.isLate()) spared.set(node, pod)
+    if (!isClean(rehearsal) || rehearsal.untried > 0 || task.isLate()) spared.set(node, reason)
     else [drains, first] = [more, rehearsal]
   }
   return { drains, spared, first }
@@ -93,7 +106,10 @@ const landed = (task: Task, drained: readonly Drained[], { drains, spared, first
   const { landings, untried } = first
   if (untried === 0)
     return drains.map((drain) => ({ ...drain, moves: drain.moves.map(({ pod, to }) => ({ pod, to: landings.get(pod) ?? to })) }))
-  return replay(task.model, drains).length === 0 ? drains : staged(without(drained, spared), task.disruption, task.policy, true)
+  const rest =
+    replay(task.model, drains).length === 0 ? drains : staged(without(drained, spared), task.disruption, task.policy, true)
+  // Nothing is planned that was not seen to leave the headroom.
+  return keptForHeadroom(task, rest).nodes.size === 0 ? rest : []
 }
 
 const because = (pod: PodEntry): Reason => {
@@ -111,7 +127,7 @@ export const steady = (task: Task, ground: Ground, drained: readonly Drained[]):
   const found = regain(task, ground, drained, cut(task, ground, drained))
   return {
     drains: landed(task, drained, found),
-    spared: new Map([...found.spared].map(([node, pod]) => [node, [because(pod)]])),
+    spared: new Map([...found.spared].map(([node, reason]) => [node, [reason]])),
     stranded: found.first.stranded.length + found.first.untried,
   }
 }
