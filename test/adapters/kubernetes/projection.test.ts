@@ -326,7 +326,7 @@ test('projection: of a workload everything that may be kept is kept, and its own
   expect(kind.schema.parse(object)).toEqual({
     kind: 'Deployment',
     metadata,
-    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } } },
+    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, strategy: { type: 'Recreate' } },
     status: {},
   })
 })
