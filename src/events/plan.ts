@@ -119,6 +119,24 @@ export const Policy = z.strictObject({
 export type Policy = z.infer<typeof Policy>
 
 const dollars = z.record(z.string(), z.number().min(0))
+/** What is paid for whether it is used or not. Spot nodes use none of it. */
+const Commitments = z.strictObject({
+  /** Reserved instances and their like: so many nodes of a type, in one zone or in any, at $/h for each; by default what a node costs. */
+  instances: z
+    .array(
+      z.strictObject({
+        instanceType: z.string(),
+        zone: z.string().optional(),
+        count: z.int().min(1),
+        hourly: z.number().min(0).optional(),
+      }),
+    )
+    .default([]),
+  /** Savings plans and committed use: $/h that are spent, for use that would cost so much more on demand. */
+  spend: z.array(z.strictObject({ hourly: z.number().min(0), discount: z.number().min(0).max(0.99) })).default([]),
+})
+export type Commitments = z.infer<typeof Commitments>
+
 const PriceFile = z.strictObject({
   currency: z.string().default('USD'),
   /** $/h of one node, by its name. */
@@ -127,6 +145,7 @@ const PriceFile = z.strictObject({
   instanceTypes: dollars.default({}),
   /** The part of the price on demand that a spot node saves. */
   spotDiscount: z.number().min(0).max(1).default(0.6),
+  commitments: Commitments.prefault({}),
 })
 const AwsList = z
   .object({

@@ -1,4 +1,5 @@
 import type { Policy, Reason } from '../../events/plan.ts'
+import type { Bill } from './commitments.ts'
 import type { Disruption } from './disruption.ts'
 import { type Headroom, seat } from './headroom/headroom.ts'
 import type { Shape } from './model/shape.ts'
@@ -11,7 +12,11 @@ export type Task = {
   readonly disruption: Disruption
   /** Every known node, in a stable order. */
   readonly nodes: readonly NodeEntry[]
+  /** $/h that go with the node; less than it costs where a part is committed. */
   readonly hourly: ReadonlyMap<NodeEntry, number>
+  readonly bill: Bill
+  /** Nodes that save nothing, and why. */
+  readonly covered: ReadonlyMap<NodeEntry, Reason>
   /** Why some nodes may not be emptied at all. */
   readonly fixed: ReadonlyMap<NodeEntry, readonly Reason[]>
   readonly headroom: Headroom
@@ -149,6 +154,8 @@ export const attempts = (
   return (node) => {
     if (task.isLate()) return () => LATE
     if (nodes.length - gone.size <= policy.minNodes) return because('MinNodes', `the policy keeps ${policy.minNodes} node(s)`)
+    const paid = task.covered.get(node)
+    if (paid) return () => paid
     if (guests === 'stay' && hasGuests(node)) return because('Receives', 'it takes in pods of emptied nodes')
     const pods = toMove(model, node, task.disruption)
     const evicted = pods.filter((pod) => !origins.has(pod) && !headroom.room.has(pod))

@@ -1,9 +1,10 @@
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
 import type { LinearSolver } from '../../ports.ts'
 import { volumeBound } from './bound.ts'
+import { billOf, sharesOf } from './commitments.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
-import { type Draft, explain, type Task } from './emptying.ts'
+import { type Draft, type Drained, explain, type Task } from './emptying.ts'
 import { headroomOf } from './headroom/headroom.ts'
 import { outlineOf } from './keep-set/outline.ts'
 import { relax } from './keep-set/relaxed.ts'
@@ -44,7 +45,10 @@ const hourlyCosts = (model: Model, prices: Prices): ReadonlyMap<NodeEntry, numbe
   )
 
 /** $/h of the whole cluster. */
-export const clusterCost = (model: Model, prices: Prices): number => cents(sum(hourlyCosts(model, prices).values()))
+export const clusterCost = (model: Model, prices: Prices): number => {
+  const list = hourlyCosts(model, prices)
+  return cents(billOf(list, prices.commitments).total(list.keys()))
+}
 const sum = (numbers: Iterable<number>): number => {
   let total = 0
   for (const number of numbers) total += number
@@ -105,6 +109,32 @@ const byPromise = (a: Candidate, b: Candidate): number => {
   return promise(b) - promise(a) || a.draft.evictions - b.draft.evictions
 }
 
+/**
+ * The draft without drains that save nothing beside the others: two nodes may have been the last that a commitment covers a part
+ * of. What it saves is what the whole saves.
+ */
+const worthwhile = (task: Task, draft: Draft): Draft => {
+  const { nodes, bill } = task
+  if (bill.pools.length === 0) return draft
+  const stay = new Set(nodes)
+  for (const { node } of draft.drained) stay.delete(node)
+  const drained = draft.drained.filter(({ node }) => {
+    const cost = bill.total(stay)
+    if (bill.total([...stay, node]) > cost + TINY) return true
+    stay.add(node)
+    return false
+  })
+  const evictions = sum(drained.map(({ moves }) => moves.length))
+  return { ...draft, drained, evictions, saved: savedBy(task, drained) }
+}
+const TINY = 1e-9
+/** $/h that go with these nodes together. */
+const savedBy = ({ nodes, bill, hourly }: Task, drained: readonly Drained[]): number => {
+  if (bill.pools.length === 0) return sum(drained.map(({ node }) => hourly.get(node) ?? 0))
+  const gone = new Set(drained.map(({ node }) => node))
+  return bill.total(nodes) - bill.total(nodes.filter((node) => !gone.has(node)))
+}
+
 /** Each draft of each planner, replayed move by move; what promises most first. */
 const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly Candidate[] => {
   const found: Candidate[] = []
@@ -112,7 +142,8 @@ const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly
   for (const planner of planners) {
     if (best && problem.isLate()) break
     const drafts = planner.drafts(problem)
-    for (let { value: draft } = drafts.next(); draft; ) {
+    for (let { value } = drafts.next(); value; ) {
+      const draft = worthwhile(problem, value)
       const candidate = executable(problem, planner.name, draft)
       if (candidate) found.push(candidate)
       if (found.length > MOST_CANDIDATES) found.sort(byPromise).pop()
@@ -120,7 +151,7 @@ const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly
         best = candidate
         onFound?.({ planner: planner.name, drains: draft.drained.length, evictions: draft.evictions, saved: draft.saved })
       }
-      draft = drafts.next(candidate !== undefined).value
+      value = drafts.next(candidate !== undefined).value
     }
   }
   return found.sort(byPromise)
@@ -136,7 +167,7 @@ type Safe = Candidate & Omit<Steady, 'drains'>
 const safe = (task: Task, ground: Ground, { planner, draft, drains }: Candidate): Safe => {
   const found = steady(task, ground, drains)
   const evictions = sum(found.drains.map(({ moves }) => moves.length))
-  const saved = sum(found.drains.map(({ node }) => task.hourly.get(node) ?? 0))
+  const saved = savedBy(task, found.drains)
   return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
 }
 /** The one that saves most when it is safe. Whoever saves less before can't be it. */
@@ -162,13 +193,13 @@ const drainOf = ({ node, wave, moves }: Staged): Drain => ({
 })
 
 const planOf = (
-  { nodes, hourly, headroom }: Task,
+  { nodes, bill, headroom }: Task,
   { planner, draft, drains, stranded }: Safe,
   kept: ReadonlyMap<NodeEntry, readonly Reason[]>,
   bound: number,
   solveMillis: number,
 ): Plan => {
-  const cost = (list: readonly NodeEntry[]): number => cents(sum(list.map((node) => hourly.get(node) ?? 0)))
+  const cost = (list: readonly NodeEntry[]): number => cents(bill.total(list))
   return {
     planner,
     solveMillis,
@@ -203,17 +234,25 @@ const PATIENCE_MS = 60_000
 /** The model with the pods that wait seated, and all that the planners ask. */
 const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Task => {
   const { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY } = options
-  const hourly = hourlyCosts(model, prices)
-  const nodes = [...hourly.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const list = hourlyCosts(model, prices)
+  const nodes = [...list.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy, options.now)
   const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
   const headroom = headroomOf(model, nodes, policy)
+  const bill = billOf(list, prices.commitments)
+  // Commitments are best used for what would be hardest to empty.
+  const isFixed = (node: NodeEntry): number => Number(fixed.has(node))
+  const shares = sharesOf(
+    bill,
+    nodes.toSorted((a, b) => isFixed(b) - isFixed(a) || b.pods.length - a.pods.length),
+  )
   return {
     model,
     policy,
     disruption: judge,
     nodes,
-    hourly,
+    bill,
+    ...shares,
     fixed,
     headroom,
     isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE,
@@ -267,7 +306,9 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
   model.rollback(mark)
   task.headroom.release()
-  const bound = Math.max(volumeBound(model, task.disruption, task.hourly), relaxed?.bound(left()) ?? 0)
+  const committed = sum(task.bill.pools.map(({ covered }) => covered))
+  const volume = volumeBound(model, task.disruption, task.bill.list) - committed
+  const bound = task.bill.fixed + Math.max(0, volume, relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
   return planOf(task, found, kept, bound, Math.round(elapsed()))
 }

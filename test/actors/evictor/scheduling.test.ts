@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { billOf } from '../../../src/actors/evictor/commitments.ts'
 import { disruption } from '../../../src/actors/evictor/disruption.ts'
 import type { Task } from '../../../src/actors/evictor/emptying.ts'
 import { noHeadroom } from '../../../src/actors/evictor/headroom/headroom.ts'
@@ -217,6 +218,8 @@ test('steady: of drains that strand a pod one is given up, for its sake', () => 
     hourly: new Map(nodes.map((each) => [each, 1])),
     fixed: new Map(),
     isLate: () => false,
+    bill: billOf(new Map(), Prices.parse({}).commitments),
+    covered: new Map(),
     headroom: noHeadroom,
     isOver: () => false,
   }

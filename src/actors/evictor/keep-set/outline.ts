@@ -1,4 +1,5 @@
 import { selects } from '../../../events/selector.ts'
+import type { Bill } from '../commitments.ts'
 import type { Task } from '../emptying.ts'
 import { standing, standingKey } from '../fit.ts'
 import { requiredTerms, type Shape } from '../model/shape.ts'
@@ -47,6 +48,8 @@ export type Outline = {
   /** Places that are kept for pods to come, by kind; they count among its pods. */
   readonly toCome: readonly (readonly [kind: number, count: number])[]
   readonly kindOf: ReadonlyMap<Shape, number>
+  /** What is committed: then hosts have a price of their own only as far as nothing covers them. */
+  readonly bill?: Bill
 }
 
 const HOSTNAME = 'kubernetes.io/hostname'
@@ -116,7 +119,7 @@ const unrest = (kinds: readonly Kind[], largest: readonly number[]): ((own: Host
 }
 
 /** The task's model as it is now. Pods of nodes that are fixed stay where they are and are of no kind. */
-export const outlineOf = ({ model, nodes, hourly, fixed, disruption, headroom }: Task): Outline => {
+export const outlineOf = ({ model, nodes, hourly, fixed, disruption, headroom, bill }: Task): Outline => {
   const { allocatable, requested } = model.columns
   const { drafts, kindOf, tally } = createKinds(haveHostnames(nodes))
   const owners = nodes.map((node) => tally(fixed.has(node) ? [] : toMove(model, node, disruption)))
@@ -147,6 +150,7 @@ export const outlineOf = ({ model, nodes, hourly, fixed, disruption, headroom }:
     resources: asked.length,
     toCome,
     kindOf,
+    ...(bill.pools.length > 0 && { bill }),
   }
 }
 

@@ -2,15 +2,21 @@ import type { LinearProgram } from '../../../ports.ts'
 import { capacityOf, type Host, type Kind, type Outline } from './outline.ts'
 
 /** Hosts that are alike but for what runs on them, and kinds that are alike but for whose pods they are. */
-type HostType = { readonly hosts: Host[]; readonly host: Host; readonly capacity: Float64Array }
+type HostType = { readonly hosts: Host[]; readonly host: Host; readonly capacity: Float64Array; readonly cost: Cost }
+/** What a host costs by itself, and which commitment covers a part of it. */
+type Cost = { readonly price: number; readonly pool: number | undefined }
+
+const costOf = ({ bill }: Outline, { node, price }: Host): Cost =>
+  bill ? { price: bill.list.get(node) ?? 0, pool: bill.poolOf.get(node) } : { price, pool: undefined }
 type KindType = { readonly kind: Kind; most: number; count: number }
 
 const hostTypes = (outline: Outline): readonly HostType[] => {
   const types = new Map<string, HostType>()
   for (const host of outline.hosts) {
     const capacity = capacityOf(outline, host)
-    const key = `${host.isFixed}|${host.price}|${capacity.join()}|${host.suits}`
-    const type = types.get(key) ?? { host, capacity, hosts: [] }
+    const cost = costOf(outline, host)
+    const key = `${host.isFixed}|${cost.price}|${cost.pool ?? ''}|${capacity.join()}|${host.suits}`
+    const type = types.get(key) ?? { host, capacity, cost, hosts: [] }
     types.set(key, type)
     type.hosts.push(host)
   }
@@ -70,7 +76,8 @@ export type Relaxation = {
  * Which hosts to keep so that all pods have room, in parts: hosts of one type are one variable, and pods of one kind are
  * spread over them at will. Every plan is a solution, so none costs less than the optimum. Columns: how many hosts of each
  * type are kept, then how many pods of each kind are on them. Rows: each kind has all its places; each type's capacity;
- * and no host holds more of a kind than its whole pods, or than may share a node.
+ * and no host holds more of a kind than its whole pods, or than may share a node. What is committed covers hosts without
+ * cost: a column for each commitment is what goes beyond it.
  */
 export const relaxationOf = (outline: Outline): Relaxation => {
   const hosts = hostTypes(outline)
@@ -81,12 +88,18 @@ export const relaxationOf = (outline: Outline): Relaxation => {
     rowLower.push(Number.NEGATIVE_INFINITY)
     return rowUpper.push(0) - 1
   }
+  const beyond = beyondCommitments(outline, rowLower, rowUpper)
   const pods: Column[] = []
   const nodes = hosts.map((type): Column => {
-    const { host, capacity } = type
+    const { host, capacity, cost } = type
     const count = type.hosts.length
     const living = residents(type, of)
-    const column: Column = { cost: host.price, lower: host.isFixed ? count : 0, upper: count, entries: [] }
+    const column: Column = {
+      cost: cost.pool === undefined ? cost.price : 0,
+      lower: host.isFixed ? count : 0,
+      upper: count,
+      entries: cost.pool === undefined ? [] : [[beyond.rows[cost.pool] ?? 0, cost.price]],
+    }
     const rows = [...capacity].map((size) => (size > 0 ? atMostZero() : -1))
     // Divided by the capacity: bytes and thousandths of cores become comparable.
     for (const row of rows) if (row >= 0) column.entries.push([row, -1])
@@ -108,7 +121,24 @@ export const relaxationOf = (outline: Outline): Relaxation => {
     }
     return column
   })
-  return { program: programOf([...nodes, ...pods], rowLower, rowUpper), rowOf: of }
+  return { program: programOf([...nodes, ...pods, ...beyond.columns], rowLower, rowUpper), rowOf: of }
+}
+
+type Beyond = { readonly columns: readonly Column[]; readonly rows: readonly number[] }
+/** Rows: what its hosts cost and what goes on to it from others, less what goes beyond it, is covered. */
+const beyondCommitments = ({ bill, hosts }: Outline, rowLower: number[], rowUpper: number[]): Beyond => {
+  const { pools, list } = bill ?? { pools: [], list: new Map() }
+  const rows = pools.map(({ covered }) => {
+    rowLower.push(Number.NEGATIVE_INFINITY)
+    return rowUpper.push(covered) - 1
+  })
+  const most = hosts.reduce((sum, { node }) => sum + (list.get(node) ?? 0), 0)
+  const columns = pools.map(({ next }, index): Column => {
+    const entries: Column['entries'] = [[rows[index] ?? 0, -1]]
+    if (next !== undefined) entries.push([rows[next] ?? 0, 1])
+    return { cost: next === undefined ? 1 : 0, lower: 0, upper: most, entries }
+  })
+  return { columns, rows }
 }
 
 const programOf = (columns: readonly Column[], rowLower: readonly number[], rowUpper: readonly number[]): LinearProgram => {
