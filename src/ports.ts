@@ -42,10 +42,11 @@ export type Power = {
   readonly name?: string
 }
 
-/** As RBAC and people write it: `create pods/eviction`, `delete nodeclaims.karpenter.sh`. */
-export const powerInWords = ({ verb, group, resource, subresource, namespace }: Power): string =>
+/** As RBAC and people write it: `create pods/eviction`, `delete nodeclaims.karpenter.sh`, `impersonate serviceaccounts "charts" in ours`. */
+export const powerInWords = ({ verb, group, resource, subresource, namespace, name }: Power): string =>
   [
     `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`,
+    ...(name === undefined ? [] : [`"${name}"`]),
     ...(namespace === undefined ? [] : [`in ${namespace}`]),
   ].join(' ')
 

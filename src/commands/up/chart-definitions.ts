@@ -1,4 +1,4 @@
-import { chartRollback, chartUninstall, chartUpsert } from '../../actors/controller/charts/chart-action.ts'
+import { chartMigrations, chartRollback, chartUninstall, chartUpsert } from '../../actors/controller/charts/chart-action.ts'
 import { type ChartMeans, chartEffects } from '../../actors/controller/charts/effects.ts'
 import { chartEvents } from '../../events/charts.ts'
 import { orderEvents } from '../../events/verbs.ts'
@@ -8,7 +8,8 @@ import type { ActorDef, Definition, OneShot } from '../../runtime/types.ts'
 export const chartDefinitions = (means: ChartMeans, oneShot: OneShot): readonly Definition[] => {
   const upsert: ActorDef<typeof chartUpsert> = {
     type: 'chart-upsert',
-    version: 1,
+    version: 2,
+    migrate: chartMigrations,
     oneShot,
     machine: chartUpsert,
     events: chartEvents('chart-upsert'),
@@ -16,7 +17,8 @@ export const chartDefinitions = (means: ChartMeans, oneShot: OneShot): readonly 
   }
   const uninstall: ActorDef<typeof chartUninstall> = {
     type: 'chart-uninstall',
-    version: 1,
+    version: 2,
+    migrate: chartMigrations,
     oneShot,
     machine: chartUninstall,
     events: chartEvents('chart-uninstall'),
@@ -24,7 +26,8 @@ export const chartDefinitions = (means: ChartMeans, oneShot: OneShot): readonly 
   }
   const rollback: ActorDef<typeof chartRollback> = {
     type: 'chart-rollback',
-    version: 1,
+    version: 2,
+    migrate: chartMigrations,
     oneShot,
     machine: chartRollback,
     events: chartEvents('chart-rollback'),

@@ -61,7 +61,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   const needed = {
     ...powers,
     ...(ports.certificates?.policy && { 'csr-approver': csrPowers }),
-    ...(ports.charts?.policy && { charts: chartPowers }),
+    ...(ports.charts?.policy && { charts: chartPowers(ports.charts.policy) }),
   }
   const clusterDef: ActorDef<typeof cluster> = {
     type: 'cluster',

@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { chartAccount } from '../../../src/actors/controller/charts/account.ts'
-import { chartEffects } from '../../../src/actors/controller/charts/effects.ts'
+import { chartEffects, chartPowers } from '../../../src/actors/controller/charts/effects.ts'
 import { findHelm } from '../../../src/adapters/helm/find.ts'
 import { helm } from '../../../src/adapters/helm.ts'
 import { fixedAccess } from '../../../src/adapters/kubernetes/access.ts'
 import { kubernetesClient } from '../../../src/adapters/kubernetes/client.ts'
 import { rbacReads } from '../../../src/adapters/kubernetes/rbac.ts'
+import { missingPowers } from '../../../src/adapters/kubernetes/reviews.ts'
 import {
   type ChartOrder,
   ChartPolicy,
@@ -21,6 +22,7 @@ import {
   ChartUpsert,
   type ChartVerb,
 } from '../../../src/events/charts.ts'
+import { powerInWords } from '../../../src/ports.ts'
 import { systemChance } from '../../../src/runtime/chance.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { startHost } from '../../../src/runtime/host.ts'
@@ -361,12 +363,17 @@ test('charts: in the name of the account that the policy makes Helm may do what 
     error: 'Refused',
     reason: expect.stringMatching(/the API server forbids to act in the name of the account.*charts rbac/),
   })
+  const client = kubernetesClient(fixedAccess({ server: plane.url, ca: plane.ca, token }))
+  const missing = async () => (await missingPowers(client, chartPowers(policy))).map(powerInWords)
+  expect(await missing()).toContain('impersonate serviceaccounts "charts" in quartermaster')
   await apply(chartAccount(policy, { account: accountOf('charts'), own, spaces: ['mall'] }))
   const done = await until('the rights are known', async () => {
     const last = await install(policy)
     return last.type === 'controller.ActionDone' ? last : undefined
   })
   expect(done).toMatchObject({ verb: 'ChartUpsert' })
+  expect(await missing()).toEqual([])
+  await client.close()
   // A Role that the policy allows, of rights that the account has itself.
   const withRole = await install(policy, rule(['get']).valuesOverrides)
   expect([withRole.type, withRole.reason]).toEqual(['controller.ActionDone', undefined])

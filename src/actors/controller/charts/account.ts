@@ -1,7 +1,7 @@
 import type { ChartPolicy } from '../../../events/charts.ts'
 import { hasForm } from '../../../events/pattern.ts'
 import { type Account, type GrantRule, granted, serviceAccount } from '../grants.ts'
-import { chartPowers } from './effects.ts'
+import { reviewPowers } from './effects.ts'
 
 type Place = {
   /** The account that Helm acts as. */
@@ -84,7 +84,7 @@ export const chartAccount = ({ objects, rbac }: ChartPolicy, { account, own, spa
     }),
     ...granted({
       name: `${name}-review`,
-      rules: chartPowers.map(({ verb, group, resource }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] })),
+      rules: reviewPowers.map(({ verb, group, resource }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] })),
       to: own,
     }),
   ]

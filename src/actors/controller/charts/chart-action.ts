@@ -1,6 +1,7 @@
 import { assign, emit, setup } from 'xstate'
 import type { ChartEvent, ChartFact, ChartOrder, ChartOutcome, ChartVerb, Revision } from '../../../events/charts.ts'
 import { invoked } from '../../../runtime/intent.ts'
+import type { Migrations } from '../../../runtime/types.ts'
 import { type Attempt, type Course, courseOf } from './release.ts'
 
 type ReleaseRef = { readonly namespace: string; readonly releaseName: string }
@@ -31,6 +32,10 @@ type Context = Attempt & {
   readonly step: string
   readonly revision: number
   readonly outcome: ChartOutcome['outcome']
+  /** How often Helm has begun to restore it, and failed. */
+  readonly failures?: number | undefined
+  /** Epoch ms after which restoring is not tried again. */
+  readonly restoreUntil?: number | undefined
 }
 type Type = 'chart-upsert' | 'chart-uninstall' | 'chart-rollback'
 type Failure = { readonly name: string; readonly message: string }
@@ -39,6 +44,10 @@ const RETRY_MS = 5_000
 const HELD_MS = 30_000
 /** Beside the time that the order gives to Helm: for waiting until somebody else has finished, ms. */
 const PATIENCE_MS = 600_000
+/** Each attempt of Helm's that fails lasts minutes and leaves a failed revision: so often it is not by chance. */
+const MOST_RESTORES = 3
+/** For a cluster that gives no answer. Helm has five minutes for each attempt. */
+const RESTORE_MS = 1_800_000
 
 const failureIn = (event: unknown): Failure => (event as { readonly error: Failure }).error
 const atOf = (event: unknown): number => (event as { readonly at: number }).at
@@ -110,6 +119,10 @@ const chartAction = <T extends Type>(type: T) => {
       isCancelledBefore: ({ context }) => context.cancelled !== undefined && context.before === undefined,
       beginsAnew: ({ context }) => context.again,
       hopeless: ({ event }) => failureIn(event).name === 'Refused',
+      isUnrestorable: ({ context, event }) =>
+        ['Refused', 'Gone'].includes(failureIn(event).name) ||
+        failuresAfter(context, event) >= MOST_RESTORES ||
+        atOf(event) >= (context.restoreUntil ?? Number.POSITIVE_INFINITY),
       held: ({ event }) => failureIn(event).name === 'Held',
       late: ({ context, event }) => context.before === undefined && atOf(event) >= context.deadline,
     },
@@ -237,6 +250,7 @@ const chartAction = <T extends Type>(type: T) => {
       /** The brake is on, and the order has not been cancelled: it is looked at anew when it may be off. */
       held: { always: { guard: 'isCancelled', target: 'reading' }, after: { held: 'reading' } },
       restoring: {
+        entry: assign(({ context, event }) => ({ restoreUntil: context.restoreUntil ?? atOf(event) + RESTORE_MS })),
         invoke: {
           src: 'restore',
           input: ({ context }) => ({ ...refOf(context), action: context.order.id, last: context.last, to: context.good }),
@@ -245,7 +259,12 @@ const chartAction = <T extends Type>(type: T) => {
               guard: 'beginsAnew',
               target: 'reading',
               actions: [
-                assign({ before: undefined, repairs: ({ context }) => context.repairs + 1 }),
+                assign({
+                  before: undefined,
+                  repairs: ({ context }) => context.repairs + 1,
+                  failures: undefined,
+                  restoreUntil: undefined,
+                }),
                 emit(({ context }) => ({ type: 'controller.StepDone', ...about(context), step: 'repairing', outcome: 'done' })),
               ],
             },
@@ -260,13 +279,11 @@ const chartAction = <T extends Type>(type: T) => {
           ],
           onError: [
             {
-              guard: 'hopeless',
+              guard: 'isUnrestorable',
               target: 'ended',
-              actions: assign(({ context, event }) => ({
-                reason: `${context.reason === '' ? '' : `${context.reason}; `}and it could not be restored: ${failureIn(event).message}`,
-              })),
+              actions: assign(({ context, event }) => unrestored(context, failureIn(event))),
             },
-            { target: 'restoringLater' },
+            { target: 'restoringLater', actions: assign(({ context, event }) => ({ failures: failuresAfter(context, event) })) },
           ],
         },
       },
@@ -284,8 +301,29 @@ const chartAction = <T extends Type>(type: T) => {
   })
 }
 
+/** What was not answered was perhaps not begun; what was begun and failed is counted. */
+const failuresAfter = ({ failures = 0 }: Context, event: unknown): number =>
+  failureIn(event).name === 'Unavailable' ? failures : failures + 1
+
+/** What it ends with when it can't be restored, and what a person does then. */
+const unrestored = (context: Context, { name, message }: Failure): Partial<Context> => {
+  const { reason, error, good } = context
+  const { namespace, releaseName } = refOf(context)
+  const back =
+    good === 0
+      ? `order ChartUninstall, or "helm uninstall ${releaseName} --namespace ${namespace}"`
+      : `order ChartRollback to revision ${good}, or "helm rollback ${releaseName} ${good} --namespace ${namespace}"`
+  return {
+    ...(error === '' && { step: 'restoring', error: name }),
+    reason: `${reason === '' ? '' : `${reason}; and `}it could not be restored: ${message}; put right what keeps it, and then ${back}`,
+  }
+}
+
 const restored = ({ good }: Context): string => (good === 0 ? 'uninstalled' : `revision ${good}`)
 
 export const chartUpsert = chartAction('chart-upsert')
 export const chartUninstall = chartAction('chart-uninstall')
 export const chartRollback = chartAction('chart-rollback')
+
+/** Version 1 restored without end. */
+export const chartMigrations: Migrations = { 1: (state) => state }

@@ -6,12 +6,24 @@ import type { Act, chartUpsert, Restore, Review } from './chart-action.ts'
 import { isAllowed, nameOf, widening } from './rbac.ts'
 import { isThere, markOf, undoMarkOf } from './release.ts'
 
-/** What charts need of our own rights; what a chart itself needs, its account has to have. */
-export const chartPowers: readonly Power[] = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((resource) => ({
-  verb: 'get',
-  group: 'rbac.authorization.k8s.io',
-  resource,
-}))
+/** What the review of a chart reads. */
+export const reviewPowers: readonly Power[] = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map(
+  (resource) => ({
+    verb: 'get',
+    group: 'rbac.authorization.k8s.io',
+    resource,
+  }),
+)
+
+/**
+ * What charts need of our own rights: the review, and to act in the name of the account that the policy names, if it names
+ * one (`impersonate`, asked in the account's namespace). What a chart itself needs, that account has to have.
+ */
+export const chartPowers = ({ serviceAccount }: Pick<ChartPolicy, 'serviceAccount'>): readonly Power[] => {
+  const [, , namespace, name] = serviceAccount?.split(':') ?? []
+  if (namespace === undefined || name === undefined) return reviewPowers
+  return [...reviewPowers, { verb: 'impersonate', group: '', resource: 'serviceaccounts', namespace, name }]
+}
 
 /** What charts work with. Without a policy there are none. */
 export type ChartMeans = { readonly helm: Helm; readonly rbac: RbacReads; readonly policy: ChartPolicy | undefined }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { chartAccount } from '../../../../src/actors/controller/charts/account.ts'
+import { chartPowers } from '../../../../src/actors/controller/charts/effects.ts'
 import { ChartPolicy } from '../../../../src/events/charts.ts'
+import { powerInWords } from '../../../../src/ports.ts'
 
 const account = { name: 'charts', namespace: 'quartermaster' }
 const own = { name: 'quartermaster', namespace: 'quartermaster' }
@@ -23,6 +25,7 @@ const rights = (items: readonly Item[], role: string): readonly string[] =>
     ({ verbs, resources, resourceNames }) =>
       `${verbs.join()} ${resources.join()}${resourceNames ? ` ${resourceNames.join()}` : ''}`,
   )
+const RBAC = 'rbac.authorization.k8s.io'
 const ALL = 'create,delete,get,list,patch,update,watch'
 
 test('charts account: it has the rights of the policy where releases may be, and we may act in its name', () => {
@@ -67,4 +70,12 @@ test('charts account: where releases may be everywhere its rights are too', () =
     'Role quartermaster charts-impersonation',
   ])
   expect(rights(items, 'ClusterRole charts')).toContain(`${ALL} daemonsets,deployments,replicasets,statefulsets`)
+})
+
+test('charts: to act in the name of an account is a power that is asked for where the policy names one', () => {
+  const asked = (policy: object) => chartPowers(ChartPolicy.parse(policy)).map(powerInWords)
+  const review = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((kind) => `get ${kind}.${RBAC}`)
+  expect(asked({})).toEqual(review)
+  const serviceAccount = 'system:serviceaccount:quartermaster:charts'
+  expect(asked({ serviceAccount })).toEqual([...review, 'impersonate serviceaccounts "charts" in quartermaster'])
 })

@@ -101,6 +101,9 @@ test('chart: who is at work on it is waited for, and what nobody will end is put
     .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', error: 'Stuck' }] })
 })
 
+const UNRESTORED =
+  /^not ready; and it could not be restored: forbidden; put right what keeps it, and then order ChartRollback to revision 2,/
+
 test('chart: what failed is taken back, and says so', () => {
   const broken = [...good, revision(3, 'failed', 'Upgrade "shop" failed: not ready')]
   const failing = [history(good), reviewed(), failedActing('Failed'), history(broken)]
@@ -121,9 +124,33 @@ test('chart: what failed is taken back, and says so', () => {
     .then({ to: 'restoringLater' })
   after(...failing)
     .when(unrestored('Refused'))
-    .then({ to: 'ended', emitted: [{ reason: 'not ready; and it could not be restored: forbidden' }] })
+    .then({ to: 'ended', emitted: [{ step: 'acting', error: 'Failed' }] })
   // It had failed before: that is not ours to take back.
   after().when(history(broken)).then({ to: 'reviewing' })
+})
+
+test('chart: what can not be restored is not tried without end, and says what to do', () => {
+  const broken = [...good, revision(3, 'failed', 'Upgrade "shop" failed: not ready')]
+  const failing = [history(good), reviewed(), failedActing('Failed'), history(broken)]
+  const later = { type: 'xstate.after.retry.chart-upsert.restoringLater', at: NOW }
+  const twice = after(...failing, unrestored('Failed'), later, unrestored('Unavailable'), later, unrestored('Failed'), later)
+  twice.when(unrestored('Unavailable')).then({ to: 'restoringLater' })
+  const ended = twice.when(unrestored('Failed'))
+  ended.then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', step: 'acting', error: 'Failed' }] })
+  expect(ended.decided).toMatchObject({ emitted: [{ reason: expect.stringMatching(UNRESTORED) }] })
+  after(...failing)
+    .when({ ...unrestored('Unavailable'), at: NOW + 1_800_000 })
+    .then({ to: 'ended', emitted: [{ error: 'Failed' }] })
+  after(...failing)
+    .when(unrestored('Gone'))
+    .then({ to: 'ended' })
+  // What was stuck before the action had done anything has no error of its own.
+  const stuck = [revision(1, 'pending-install', '', 1_000_000)]
+  const reason =
+    /^it could not be restored: forbidden; put right what keeps it, and then order ChartUninstall, or "helm uninstall shop/
+  expect(after(history(stuck)).when(unrestored('Refused')).decided).toMatchObject({
+    emitted: [{ step: 'restoring', error: 'Refused', reason: expect.stringMatching(reason) }],
+  })
 })
 
 test('chart: broken off with the process that ran it, it is taken back and begun anew, and then says nothing of that', () => {
