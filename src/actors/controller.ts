@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setup } from 'xstate'
-import type { ActionOutcome, ControllerEvent, ControllerFact } from '../events/controller.ts'
+import type { ActionOutcome, ControllerEvent, ControllerFact, Ending } from '../events/controller.ts'
 import type { GuardSet } from '../events/guard.ts'
 import { actorOf, type Order, type Verb, verbNames, verbs } from '../events/verbs.ts'
 import { EMPTY, found, page } from '../runtime/buckets.ts'
@@ -17,6 +17,7 @@ import {
   ended,
   fromVersion1,
   fromVersion4,
+  guarded,
   type Look,
   looked,
   type Note,
@@ -50,7 +51,7 @@ const parts = setup({
   types: {
     context: {} as Context,
     events: {} as ControllerEvent | Order | GuardSet,
-    emitted: {} as ControllerFact,
+    emitted: {} as ControllerFact | Ending,
     input: {} as { readonly cluster: string; readonly paused: boolean; readonly at: number },
   },
   actors: {
@@ -147,10 +148,10 @@ export const controller = parts.createMachine({
     ...onEveryVerb,
     'controller.GuardSet': {
       guard: 'isOtherGuard',
-      actions: parts.enqueueActions(({ enqueue, event }) => {
-        const { guard } = event as GuardSet
-        enqueue.assign({ guard })
+      actions: parts.enqueueActions(({ enqueue, context, event }) => {
+        const { guard, at } = event as GuardSet
         enqueue.emit({ type: 'controller.GuardSet', sha256: hashOf(guard) })
+        for (const change of guarded(context, guard, at)) apply(enqueue, change)
       }),
     },
     'controller.Approve': {
@@ -245,4 +246,6 @@ export const controllerMigrations: Migrations = {
   // Version 3 wrote no Events.
   3: (state) => state,
   4: (state) => ({ ...state, context: fromVersion4(state.context as object) }),
+  // Version 5 refused what came before the guard was read, and left it to the actions to tell their ends.
+  5: (state) => state,
 }

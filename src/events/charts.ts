@@ -143,8 +143,6 @@ export type Revision = {
   readonly description: string
 }
 
-export type ChartOutcome = { readonly outcome: 'done' | 'gone' | 'failed' | 'refused'; readonly reason?: string }
-
 type About = { readonly action: string; readonly verb: string; readonly namespace: string; readonly object: string }
 export type ChartFact =
   | ({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import type { ChartFact } from './charts.ts'
 import { BrakePolicy } from './cluster.ts'
-import { Approve, Signature } from './orders.ts'
+import { type ActionFact, Approve, Signature } from './orders.ts'
 
 const id = z.string().min(1).max(200)
 const nodeName = z.string().min(1).max(253)
@@ -67,11 +68,17 @@ export const CORDONED_BY = 'quartermaster.dev/cordoned-by'
 /** The annotation that says how that action found the node: what taking back makes of it. */
 export const FOUND = 'quartermaster.dev/found-before-cordon'
 
+type Ends = { readonly type: 'controller.ActionDone' | 'controller.ActionFailed' }
+/** The fact by which the end of an action is told. */
+export type Ending = Extract<ControllerFact | ActionFact | ChartFact, Ends>
+
 /** How an action ended. `gone`: the node meant was no more, nothing was left to do. */
 export type ActionOutcome = {
   readonly outcome: 'done' | 'gone' | 'failed' | 'refused'
   readonly reason?: string
   readonly evicted?: number
+  /** The controller tells it, in the commit that frees what the action was at work on: what is told as done holds nothing. */
+  readonly told?: Ending
 }
 /** `deleted`: by force. `gone`: it had left by itself. `skipped`: it is being deleted and does not end. */
 export type EvictionOutcome = {

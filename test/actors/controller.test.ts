@@ -53,6 +53,20 @@ test('controller: whoever asked hears how it ended, and the child is forgotten',
   })
 })
 
+test('controller: an end is told by the commit that frees what the action was at work on, and once', () => {
+  const told = { type: 'controller.ActionDone', action: 'a1', node: 'n1', evicted: 3, alreadyGone: false }
+  const end = done('a1', { outcome: 'done', evicted: 3, told })
+  story(drain)
+    .when(end)
+    .then({ emitted: [told] })
+  story(drain, end)
+    .when({ ...drain, id: 'a2' })
+    .then({ emitted: [{ type: 'controller.ActionAccepted', action: 'a2' }] })
+  story(drain)
+    .when({ ...end, repeated: true })
+    .then({ emitted: [{ type: 'controller.ActionRepeated', outcome: 'done' }] })
+})
+
 test('controller: an order that is given again while it is carried out is begun once', () => {
   const again = story(drain).when(drain)
   again.then({ effects: [], emitted: [{ type: 'controller.ActionRepeated', action: 'a1', outcome: 'running' }] })

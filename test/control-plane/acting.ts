@@ -97,12 +97,7 @@ export const acting = async ({
   return {
     up: () => up,
     order: async (verb, payload) => {
-      let answer = await call('controller', verb, payload)
-      // A controller that has just begun reads its guard first, and says so.
-      while (!answer.ok && String(answer.detail).includes('order it again in a moment')) {
-        await new Promise((resolve) => setTimeout(resolve, 250))
-        answer = await call('controller', verb, payload)
-      }
+      const answer = await call('controller', verb, payload)
       if (!answer.ok) throw new Error(`${verb} is refused: ${JSON.stringify(answer)}`)
     },
     ask: (verb, payload) => call('controller', verb, payload),

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { ActionOutcome, ControllerFact } from '../../events/controller.ts'
+import type { ActionOutcome, ControllerFact, Ending } from '../../events/controller.ts'
 import type { Guard } from '../../events/guard.ts'
 import type { Approve, CreateEvent, Signature } from '../../events/orders.ts'
 import { aloneOf, type Order, type Target, targetOf, type Verb, verbOf, verbs } from '../../events/verbs.ts'
-import { type Buckets, bucketed, EMPTY, filteredBeside, found, put, without } from '../../runtime/buckets.ts'
+import { type Buckets, bucketed, EMPTY, filteredBeside, found, put, valuesOf, without } from '../../runtime/buckets.ts'
 import { approvalTime, brokenRule, type Charge, longestWindow, needsLook, type Spent, spentBudget, unsigned } from './guard.ts'
 import { canonical } from './signature.ts'
 
@@ -20,8 +20,8 @@ type Entry = Target & {
 /** What was seen of what an order would touch. */
 export type Seen = { readonly zone?: string; readonly pods: number }
 export type Running = Entry & Partial<Seen>
-/** Not begun yet: its node is looked at, or somebody has to approve it. */
-type Pending = Running & { readonly stage: 'looking' | 'waiting'; readonly order: object }
+/** Not begun yet: the guard is not read (`early`, with the whole order), its node is looked at, or somebody has to approve it. */
+type Pending = Running & { readonly stage: 'early' | 'looking' | 'waiting'; readonly order: object }
 
 export type Context = {
   readonly cluster: string
@@ -59,7 +59,7 @@ export type Look = { readonly node?: string; readonly pod?: string }
 
 /** What an event brings about. `begins`: the order as its actor gets it. */
 export type Change = {
-  readonly facts?: readonly ControllerFact[]
+  readonly facts?: readonly (ControllerFact | Ending)[]
   readonly letters?: readonly Letter[]
   readonly context?: Partial<Context>
   readonly begins?: { readonly verb: Verb; readonly id: string; readonly order: object }
@@ -71,6 +71,8 @@ export type Change = {
 
 /** So many actions at once, those that wait included; more are refused and may come again. */
 const MOST_ACTIONS = 10_000
+/** So many orders wait for the guard to be read: one commit judges them all. */
+const MOST_EARLY = 200
 
 type Signed = { readonly requester?: string | undefined; readonly signature?: Signature | undefined }
 
@@ -133,6 +135,7 @@ export const admission = (context: Context, order: Order): Change => {
     return { facts: [{ type: 'controller.ActionRepeated', ...about(id, entry), outcome: 'running' }] }
   const reason = objection(context, order, entry)
   if (reason !== undefined) return refused(id, entry, reason)
+  if (!context.guard && !isFree(entry.verb)) return { context: waitingFor(context, id, { ...entry, stage: 'early', order }) }
   if (isFree(entry.verb) || !context.guard || !needsLook(context.guard, entry.verb))
     return judged(context, id, { ...entry, ...(entry.verb === 'EvictPod' && { pods: 1 }) }, bare(order), entry.since)
   const pending: Pending = { ...entry, stage: 'looking', order: bare(order) }
@@ -156,15 +159,17 @@ const isFree = (verb: Verb): boolean => verbs[verb].reach === 'restoring'
 
 /** Why an order may not be carried out, whatever it would touch; undefined: nothing is known against it. */
 const objection = (context: Context, order: Order, entry: Entry): string | undefined => {
-  const { running, pending, closed, guard, cluster } = context
+  const { running, pending, closed } = context
   if (!/^[A-Za-z0-9]/.test(order.id)) return 'an id begins with a letter or a digit'
   if (closed !== '' && !isFree(entry.verb)) return closed
   if (found(running, order.id) ?? found(pending, order.id)) return 'an action with this id is running, and its order was another'
   if (busy(context) >= MOST_ACTIONS) return `${MOST_ACTIONS} actions are running already`
-  return rivalry(context, order.id, entry) ?? (isFree(entry.verb) ? undefined : ruled(guard, cluster, order))
+  return rivalry(context, order.id, entry) ?? (isFree(entry.verb) ? undefined : ruled(context, order))
 }
-const ruled = (guard: Guard | null, cluster: string, order: Order): string | undefined =>
-  guard ? brokenRule(guard, cluster, order) : 'the guard is not read yet: order it again in a moment'
+const ruled = ({ guard, cluster, pending }: Context, order: Order): string | undefined => {
+  if (guard) return brokenRule(guard, cluster, order)
+  return pending.size < MOST_EARLY ? undefined : 'the guard is not read yet: order it again in a moment'
+}
 
 const rivalry = ({ running, pending, alone: known }: Context, id: string, { alone }: Entry): string | undefined => {
   const action = alone === undefined ? undefined : found(known, alone)
@@ -225,6 +230,21 @@ const leaving = (context: Context, id: string, entry: Entry): Partial<Context> =
   alone: freed(context, id, entry),
 })
 
+/** Pure: the guard was read: judges what came before, each on what the one before left. */
+export const guarded = (context: Context, guard: Guard, at: number): readonly Change[] => {
+  const changes: Change[] = [{ context: { guard } }]
+  let now: Context = { ...context, guard }
+  const early = valuesOf(context.pending).filter(({ stage }) => stage === 'early')
+  for (const pending of early.toSorted((a, b) => a.since - b.since)) {
+    const order = { ...(pending.order as Order), at }
+    const left = leaving(now, order.id, pending)
+    const change = admission({ ...now, ...left }, order)
+    changes.push({ ...change, context: { ...left, ...change.context } })
+    now = { ...now, ...left, ...change.context }
+  }
+  return changes
+}
+
 const entryIn = ({ stage: _, order: __, ...entry }: Pending): Running => entry
 
 /** Pure: what an order would touch was seen. */
@@ -266,14 +286,20 @@ const REASONS = { done: 'ActionDone', gone: 'ActionDone', failed: 'ActionFailed'
 export const ended = (context: Context, action: string, outcome: ActionOutcome, isRepeat: boolean): Change => {
   const entry = found(context.running, action)
   if (!entry) return {}
-  const why = outcome.reason === undefined ? {} : { reason: outcome.reason }
-  const facts: readonly ControllerFact[] = isRepeat
-    ? [{ type: 'controller.ActionRepeated', ...about(action, entry), outcome: outcome.outcome, ...why }]
-    : outcome.outcome === 'refused'
-      ? [{ type: 'controller.ActionRefused', ...about(action, entry), reason: outcome.reason ?? '' }]
-      : []
   const notes = isRepeat ? [] : noted(action, entry, REASONS[outcome.outcome], outcome.reason)
-  return { facts, notes, letters: letterTo(action, entry, outcome), context: leaving(context, action, entry) }
+  return {
+    facts: endingsOf(action, entry, outcome, isRepeat),
+    notes,
+    letters: letterTo(action, entry, outcome),
+    context: leaving(context, action, entry),
+  }
+}
+const endingsOf = (action: string, entry: Entry, outcome: ActionOutcome, isRepeat: boolean): NonNullable<Change['facts']> => {
+  const { outcome: how, reason, told } = outcome
+  if (isRepeat)
+    return [{ type: 'controller.ActionRepeated', ...about(action, entry), outcome: how, ...(reason !== undefined && { reason }) }]
+  if (told) return [told]
+  return how === 'refused' ? [{ type: 'controller.ActionRefused', ...about(action, entry), reason: reason ?? '' }] : []
 }
 
 const letterTo = (

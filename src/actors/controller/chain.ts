@@ -1,5 +1,5 @@
 import { type AnyStateMachine, setup } from 'xstate'
-import type { ActionOutcome } from '../../events/controller.ts'
+import type { ActionOutcome, Ending } from '../../events/controller.ts'
 import type { ActionFact } from '../../events/orders.ts'
 import { type Order as ControllerOrder, targetOf, type Verb } from '../../events/verbs.ts'
 import { invoked } from '../../runtime/intent.ts'
@@ -92,6 +92,12 @@ export const chain = <Order extends { readonly id: string }, Known, Inputs>(
     verb: described.verb,
     ...targetOf({ ...order, type: `controller.${described.verb}` } as ControllerOrder),
   })
+  const endingOf = (context: Context): Ending => {
+    const { outcome, step, error, reason, known } = context
+    if (outcome === 'failed') return { type: 'controller.ActionFailed', ...about(context), step, error, reason }
+    const result = described.result?.(known as Partial<Known>)
+    return { type: 'controller.ActionDone', ...about(context), alreadyGone: outcome === 'gone', ...(result && { result }) }
+  }
   const knownAfter = (context: Context, { output = {} }: Heard): Partial<Known> => ({ ...context.known, ...output })
   const judged = (name: string, context: Context, event: Heard): Verdict =>
     steps[name]?.judge?.(context.order as Order, knownAfter(context, event))
@@ -181,7 +187,11 @@ export const chain = <Order extends { readonly id: string }, Known, Inputs>(
       error: '',
       reason: '',
     }),
-    output: ({ context: { outcome, reason } }: { readonly context: Context }) => ({ outcome, ...(reason !== '' && { reason }) }),
+    output: ({ context }: { readonly context: Context }) => ({
+      outcome: context.outcome,
+      ...(context.reason !== '' && { reason: context.reason }),
+      told: endingOf(context),
+    }),
     initial: 'working',
     states: {
       working: {
@@ -202,16 +212,7 @@ export const chain = <Order extends { readonly id: string }, Known, Inputs>(
           },
         },
       },
-      ended: {
-        id: 'ended',
-        type: 'final' as const,
-        entry: parts.emit(({ context }) => {
-          const { outcome, step, error, reason, known } = context
-          if (outcome === 'failed') return { type: 'controller.ActionFailed', ...about(context), step, error, reason }
-          const result = described.result?.(known as Partial<Known>)
-          return { type: 'controller.ActionDone', ...about(context), alreadyGone: outcome === 'gone', ...(result && { result }) }
-        }),
-      },
+      ended: { id: 'ended', type: 'final' as const },
     },
   } as never)
   return { type, machine: machine as unknown as AnyStateMachine }

@@ -1,6 +1,6 @@
-import { assign, emit, setup } from 'xstate'
-import type { ActionOutcome } from '../../events/controller.ts'
-import type { ActionFact, CancelOf, CheckNodeStatus } from '../../events/orders.ts'
+import { assign, setup } from 'xstate'
+import type { ActionOutcome, Ending } from '../../events/controller.ts'
+import type { CancelOf, CheckNodeStatus } from '../../events/orders.ts'
 import { invoked } from '../../runtime/intent.ts'
 import type { NodeStatus } from './node-status.ts'
 
@@ -13,12 +13,18 @@ type Context = {
 }
 type Failure = { readonly name: string; readonly message: string }
 
+const endingOf = ({ order, outcome, step, error, reason }: Context): Ending => {
+  const about = { action: order.id, verb: 'CheckNodeStatus', node: order.nodeName }
+  return outcome === 'failed'
+    ? { type: 'controller.ActionFailed', ...about, step, error, reason }
+    : { type: 'controller.ActionDone', ...about, alreadyGone: false, result: { nodeStatus: order.nodeStatus } }
+}
+
 /** Waits until a node is ready or gone. The waiting is one effect for as long as it takes, not a commit for every look. */
 export const checkNodeStatus = setup({
   types: {
     context: {} as Context,
     events: {} as CancelOf<'check-node-status'>,
-    emitted: {} as ActionFact,
     input: {} as { readonly order: CheckNodeStatus; readonly at: number },
     output: {} as ActionOutcome,
   },
@@ -38,7 +44,11 @@ export const checkNodeStatus = setup({
     error: '',
     reason: '',
   }),
-  output: ({ context: { outcome, reason } }) => ({ outcome, ...(reason !== '' && { reason }) }),
+  output: ({ context }) => ({
+    outcome: context.outcome,
+    ...(context.reason !== '' && { reason: context.reason }),
+    told: endingOf(context),
+  }),
   initial: 'awaiting',
   on: {
     'check-node-status.Cancel': {
@@ -79,15 +89,7 @@ export const checkNodeStatus = setup({
         onError: { target: 'ended', actions: assign(({ event }) => failedAt('judging', event.error)) },
       },
     },
-    ended: {
-      type: 'final',
-      entry: emit(({ context: { order, outcome, step, error, reason } }) => {
-        const about = { action: order.id, verb: 'CheckNodeStatus', node: order.nodeName }
-        return outcome === 'failed'
-          ? { type: 'controller.ActionFailed', ...about, step, error, reason }
-          : { type: 'controller.ActionDone', ...about, alreadyGone: false, result: { nodeStatus: order.nodeStatus } }
-      }),
-    },
+    ended: { type: 'final' },
   },
 })
 

@@ -6,6 +6,7 @@ import type {
   Departures,
   DrainEvent,
   DrainNode,
+  Ending,
   EvictionOutcome,
   PodRef,
 } from '../../events/controller.ts'
@@ -84,7 +85,7 @@ const booked = ({ leaving, pods, skipped }: Context, { actorId, output: { uid, o
   ...(outcome === 'skipped' && { skipped: { ...skipped, [uid]: true as const } }),
 })
 
-const factOf = ({ order, outcome, reason, pods, attached }: Context): ControllerFact => {
+const endingOf = ({ order, outcome, reason, pods, attached }: Context): Ending => {
   const about = { action: order.id, node: order.nodeName }
   if (outcome === 'failed') return { type: 'controller.ActionFailed', ...about, reason }
   const left = Object.keys(pods).length > 0 && { pods }
@@ -143,7 +144,12 @@ export const drainNode = setup({
     outcome: 'failed',
     reason: '',
   }),
-  output: ({ context: { outcome, reason, pods } }) => ({ outcome, evicted: sumOf(pods), ...(reason !== '' && { reason }) }),
+  output: ({ context }) => ({
+    outcome: context.outcome,
+    evicted: sumOf(context.pods),
+    ...(context.reason !== '' && { reason: context.reason }),
+    told: endingOf(context),
+  }),
   initial: 'reading',
   states: {
     reading: {
@@ -374,7 +380,7 @@ export const drainNode = setup({
         uncordoningLater: { after: { retry: 'uncordoning' } },
       },
     },
-    ended: { type: 'final', entry: emit(({ context }) => factOf(context)) },
+    ended: { type: 'final' },
   },
 })
 
@@ -392,4 +398,6 @@ export const drainMigrations: Migrations = {
     const context: Context = { ...kept, order, skipped: {}, pods: evicted > 0 ? { evicted } : {} }
     return { ...state, context }
   },
+  // Version 2 told its end itself.
+  2: (state) => state,
 }

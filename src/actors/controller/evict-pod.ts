@@ -1,6 +1,6 @@
-import { assign, emit, enqueueActions, setup } from 'xstate'
-import type { ActionOutcome, EvictionOutcome, PodRef } from '../../events/controller.ts'
-import type { ActionFact, CancelOf, EvictPod } from '../../events/orders.ts'
+import { assign, enqueueActions, setup } from 'xstate'
+import type { ActionOutcome, Ending, EvictionOutcome, PodRef } from '../../events/controller.ts'
+import type { CancelOf, EvictPod } from '../../events/orders.ts'
 import { invoked, spawned, tell } from '../../runtime/intent.ts'
 import type { EvictionInput } from './eviction.ts'
 
@@ -34,6 +34,14 @@ const RETRY_MS = 2_000
 const failureOf = (event: unknown): Failure => (event as { readonly error: Failure }).error
 const childOf = ({ id }: EvictPod, { uid }: PodRef): string => `${id}.${uid}`
 
+const endingOf = ({ order, outcome, step, error, reason, pod }: Context): Ending => {
+  const name = `${order.namespace}/${order.podName}`
+  const about = { action: order.id, verb: 'EvictPod', pod: name, ...(pod && { node: pod.node }) }
+  return outcome === 'failed'
+    ? { type: 'controller.ActionFailed', ...about, step, error, reason }
+    : { type: 'controller.ActionDone', ...about, alreadyGone: outcome === 'gone', result: { uid: pod?.uid ?? null } }
+}
+
 const failed = assign<Context, { readonly type: string }, undefined, EvictPodEvent, never>(({ event }) => {
   const { name: error, message: reason } = failureOf(event)
   return { step: 'reading', error, reason }
@@ -44,7 +52,6 @@ export const evictPod = setup({
   types: {
     context: {} as Context,
     events: {} as EvictPodEvent,
-    emitted: {} as ActionFact,
     input: {} as { readonly order: EvictPod; readonly at: number },
     output: {} as ActionOutcome,
   },
@@ -72,7 +79,11 @@ export const evictPod = setup({
       reason: '',
     }
   },
-  output: ({ context: { outcome, reason } }) => ({ outcome, ...(reason !== '' && { reason }) }),
+  output: ({ context }) => ({
+    outcome: context.outcome,
+    ...(context.reason !== '' && { reason: context.reason }),
+    told: endingOf(context),
+  }),
   initial: 'reading',
   states: {
     reading: {
@@ -136,16 +147,7 @@ export const evictPod = setup({
         },
       },
     },
-    ended: {
-      type: 'final',
-      entry: emit(({ context: { order, outcome, step, error, reason, pod } }) => {
-        const name = `${order.namespace}/${order.podName}`
-        const about = { action: order.id, verb: 'EvictPod', pod: name, ...(pod && { node: pod.node }) }
-        return outcome === 'failed'
-          ? { type: 'controller.ActionFailed', ...about, step, error, reason }
-          : { type: 'controller.ActionDone', ...about, alreadyGone: outcome === 'gone', result: { uid: pod?.uid ?? null } }
-      }),
-    },
+    ended: { type: 'final' },
   },
 })
 

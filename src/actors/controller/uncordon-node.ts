@@ -1,5 +1,5 @@
 import { assign, emit, setup } from 'xstate'
-import type { ActionOutcome, ControllerFact, UncordonNode } from '../../events/controller.ts'
+import type { ActionOutcome, ControllerFact, Ending, UncordonNode } from '../../events/controller.ts'
 import { invoked } from '../../runtime/intent.ts'
 import type { Migrations } from '../../runtime/types.ts'
 import type { NodeBefore } from './drain-node.ts'
@@ -14,6 +14,11 @@ type Context = {
 type UncordonEvent = { readonly type: 'xstate.init' }
 
 const failureOf = (event: unknown) => (event as { readonly error: { readonly name: string; readonly message: string } }).error
+const endingOf = ({ order, outcome, reason }: Context): Ending => {
+  const about = { action: order.id, verb: 'UncordonNode', node: order.nodeName }
+  if (outcome === 'failed') return { type: 'controller.ActionFailed', ...about, reason }
+  return { type: 'controller.ActionDone', ...about, alreadyGone: outcome === 'gone' }
+}
 const RETRY_MS = 2_000
 
 /** Gives a node back as an earlier drain found it, if the cordon is that drain's. It takes no command. */
@@ -37,7 +42,11 @@ export const uncordonNode = setup({
 }).createMachine({
   id: 'uncordon-node',
   context: ({ input }) => ({ order: input?.order ?? ({} as UncordonNode), uid: '', outcome: 'done', reason: '' }),
-  output: ({ context: { outcome, reason } }) => ({ outcome, ...(reason !== '' && { reason }) }),
+  output: ({ context }) => ({
+    outcome: context.outcome,
+    ...(context.reason !== '' && { reason: context.reason }),
+    told: endingOf(context),
+  }),
   initial: 'reading',
   states: {
     reading: {
@@ -56,15 +65,7 @@ export const uncordonNode = setup({
           {
             guard: 'hopeless',
             target: 'ended',
-            actions: [
-              assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
-              emit(({ context: { order }, event }) => ({
-                type: 'controller.ActionFailed',
-                action: order.id,
-                node: order.nodeName,
-                reason: failureOf(event).message,
-              })),
-            ],
+            actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
           },
           { target: 'readingLater' },
         ],
@@ -89,15 +90,7 @@ export const uncordonNode = setup({
           {
             guard: 'hopeless',
             target: 'ended',
-            actions: [
-              assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
-              emit(({ context: { order }, event }) => ({
-                type: 'controller.ActionFailed',
-                action: order.id,
-                node: order.nodeName,
-                reason: failureOf(event).message,
-              })),
-            ],
+            actions: assign({ outcome: 'failed', reason: ({ event }) => failureOf(event).message }),
           },
           { target: 'uncordoningLater' },
         ],
@@ -109,4 +102,8 @@ export const uncordonNode = setup({
 })
 
 /** Version 1 asked for ever where Kubernetes refused to let a node be read. */
-export const uncordonMigrations: Migrations = { 1: (state) => state }
+export const uncordonMigrations: Migrations = {
+  1: (state) => state,
+  // Version 2 told its failure itself, and its success not at all.
+  2: (state) => state,
+}

@@ -23,7 +23,7 @@ import { patchNode } from '../../actors/controller/patch-node.ts'
 import { patchObject } from '../../actors/controller/patch-object.ts'
 import { cancelOf } from '../../events/orders.ts'
 import type { KubernetesWrites, NodeWaits, Objects } from '../../ports.ts'
-import type { ActorDef, Definition, OneShot } from '../../runtime/types.ts'
+import type { ActorDef, Definition, Migrations, OneShot } from '../../runtime/types.ts'
 
 /** What the actions that are ordered from outside work with. */
 export type ActionMeans = {
@@ -37,16 +37,20 @@ export type ActionMeans = {
 }
 type Means = ActionMeans & { readonly kubernetes: KubernetesWrites }
 
+/** Version 1 of each told its end itself. */
+const migrate: Migrations = { 1: (state) => state }
+
 /** The actions that are ordered from outside: one actor each. */
 export const actionDefinitions = (means: Means, oneShot: OneShot): readonly Definition[] => {
   const { kubernetes, own, granted, waits, nodeIdLabels: labels } = means
   const chained = <Known, Inputs>(
     { type, machine }: ChainedAction<Known, Inputs>,
     effects: ChainEffects<Known, Inputs>,
-  ): Definition => ({ type, version: 1, oneShot, machine, events: cancelOf(type), effects })
+  ): Definition => ({ type, version: 2, migrate, oneShot, machine, events: cancelOf(type), effects })
   const statusDef: ActorDef<typeof checkNodeStatus> = {
     type: 'check-node-status',
-    version: 1,
+    version: 2,
+    migrate,
     oneShot,
     machine: checkNodeStatus,
     events: cancelOf('check-node-status'),
@@ -54,7 +58,8 @@ export const actionDefinitions = (means: Means, oneShot: OneShot): readonly Defi
   }
   const evictPodDef: ActorDef<typeof evictPod> = {
     type: 'evict-pod',
-    version: 1,
+    version: 2,
+    migrate,
     oneShot,
     machine: evictPod,
     events: cancelOf('evict-pod'),

@@ -99,7 +99,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const controllerDef: ActorDef<typeof controller> = {
     type: 'controller',
-    version: 5,
+    version: 6,
     migrate: controllerMigrations,
     machine: controller,
     events: { ...controllerEvents, ...guardEvents, ...orderEvents, ...chartOrders(ports.charts) },
@@ -109,7 +109,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const drainDef: ActorDef<typeof drainNode> = {
     type: 'drain-node',
-    version: 2,
+    version: 3,
     migrate: drainMigrations,
     oneShot,
     machine: drainNode,
@@ -128,7 +128,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const deletionDef: ActorDef<typeof deleteNode> = {
     type: 'delete-node',
-    version: 2,
+    version: 3,
     migrate: deletionMigrations,
     oneShot,
     machine: deleteNode,
@@ -137,7 +137,7 @@ export const definitions = (ports: Ports): readonly Definition[] => {
   }
   const uncordonDef: ActorDef<typeof uncordonNode> = {
     type: 'uncordon-node',
-    version: 2,
+    version: 3,
     migrate: uncordonMigrations,
     oneShot,
     machine: uncordonNode,

@@ -11,6 +11,8 @@ type Decided = {
   readonly effects: readonly (readonly unknown[])[]
   readonly timers: readonly number[]
   readonly emitted: readonly unknown[]
+  /** What the actor leaves, if this was its end. */
+  readonly output?: unknown
 }
 
 /** An event with its fields. */
@@ -93,6 +95,7 @@ const described = ({ next, fx, em, tset }: Decision): Decided => ({
   ]),
   timers: tset.map(({ due }) => due),
   emitted: em.map(({ ev }) => ev),
+  ...(next.output !== undefined && { output: next.output as unknown }),
 })
 
 const matches = (actual: Decided | 'refused', expected: Partial<Decided> | 'refused'): void => {

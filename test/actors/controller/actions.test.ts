@@ -23,10 +23,8 @@ test('PatchNode: reads the node, changes it by its UID, and says how it is taken
     .then({ to: { working: 'patching' }, effects: [['patchNode', { name: 'n1', uid: 'u1', changes: { labels: { a: '1' } } }]] })
   patching.when(done('patching', {})).then({
     to: 'ended',
-    emitted: [
-      { type: 'controller.StepDone', action: 'a1', verb: 'PatchNode', node: 'n1', step: 'patching', outcome: 'done' },
-      { type: 'controller.ActionDone', action: 'a1', node: 'n1', alreadyGone: false, result: { undo } },
-    ],
+    emitted: [{ type: 'controller.StepDone', action: 'a1', verb: 'PatchNode', node: 'n1', step: 'patching', outcome: 'done' }],
+    output: { told: { type: 'controller.ActionDone', action: 'a1', node: 'n1', alreadyGone: false, result: { undo } } },
   })
 })
 
@@ -36,10 +34,10 @@ test('PatchNode: extended resources go to the status, and a refusal of that is n
   expect(after.state.value).toEqual({ working: 'patchingCapacity' })
   after.when(failed('patchingCapacity', 'Refused', 'give our service account the verb patch')).then({
     to: 'ended',
-    emitted: [
-      { type: 'controller.StepDone', step: 'patchingCapacity', outcome: 'failed', error: 'Refused' },
-      { type: 'controller.ActionFailed', step: 'patchingCapacity', reason: 'give our service account the verb patch' },
-    ],
+    emitted: [{ type: 'controller.StepDone', step: 'patchingCapacity', outcome: 'failed', error: 'Refused' }],
+    output: {
+      told: { type: 'controller.ActionFailed', step: 'patchingCapacity', reason: 'give our service account the verb patch' },
+    },
   })
 })
 
@@ -56,7 +54,8 @@ test.each([
     .then({
       to: 'ended',
       effects: [],
-      emitted: [{ type: 'controller.StepDone' }, { type: 'controller.ActionDone', alreadyGone: true }],
+      emitted: [{ type: 'controller.StepDone' }],
+      output: { told: { type: 'controller.ActionDone', alreadyGone: true } },
     })
 })
 
@@ -65,10 +64,8 @@ test('CheckNodeDeleted: a node that is still there is a failure, which names it'
     .when(done('reading', { found }))
     .then({
       to: 'ended',
-      emitted: [
-        { type: 'controller.StepDone' },
-        { type: 'controller.ActionFailed', error: 'StillThere', reason: 'node n1 (uid u1) is still there' },
-      ],
+      emitted: [{ type: 'controller.StepDone' }],
+      output: { told: { type: 'controller.ActionFailed', error: 'StillThere', reason: 'node n1 (uid u1) is still there' } },
     })
 })
 
@@ -84,10 +81,18 @@ test('a chain: what the world does not answer is asked again until the time is o
     .then({ to: { working: 'reading' }, effects: [['readNode', { name: 'n1' }]] })
   begun()
     .when(failed('reading', 'Unavailable', 'no answer', AT + 300_000))
-    .then({ to: 'ended', emitted: [{ outcome: 'failed' }, { type: 'controller.ActionFailed', error: 'Unavailable' }] })
+    .then({
+      to: 'ended',
+      emitted: [{ outcome: 'failed' }],
+      output: { told: { type: 'controller.ActionFailed', error: 'Unavailable' } },
+    })
   begun()
     .when(failed('reading', 'Refused', 'no', AT))
-    .then({ to: 'ended', emitted: [{ outcome: 'failed', error: 'Refused' }, { type: 'controller.ActionFailed' }] })
+    .then({
+      to: 'ended',
+      emitted: [{ outcome: 'failed', error: 'Refused' }],
+      output: { told: { type: 'controller.ActionFailed' } },
+    })
 })
 
 test('a chain: a licence that lapsed for a moment ends nothing', () => {
@@ -109,15 +114,16 @@ test('a chain: cancelled, it hears the request that was sent to its end, and ask
   cancelled.when(done('reading', { uid: 'u1' })).then({
     to: 'ended',
     effects: [],
-    emitted: [{ outcome: 'done' }, { type: 'controller.ActionFailed', error: 'Cancelled', reason: 'the brake is on' }],
+    emitted: [{ outcome: 'done' }],
+    output: { told: { type: 'controller.ActionFailed', error: 'Cancelled', reason: 'the brake is on' } },
   })
   // The deletion that was sent took place: that is what is said.
   story('Delete', { object }, done('reading', { uid: 'u1' }), cancel)
     .when(done('deleting', {}))
-    .then({ to: 'ended', emitted: [{ outcome: 'done' }, { type: 'controller.ActionDone' }] })
+    .then({ to: 'ended', emitted: [{ outcome: 'done' }], output: { told: { type: 'controller.ActionDone' } } })
   story('Delete', { object }, failed('reading', 'Unavailable', 'no', AT))
     .when(cancel)
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', error: 'Cancelled' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionFailed', error: 'Cancelled' } } })
 })
 
 test('Patch: an object that is not there is a failure, one that this action has patched is done', () => {
@@ -125,11 +131,12 @@ test('Patch: an object that is not there is a failure, one that this action has 
   story('Patch', order)
     .when(done('reading', {}))
     .then({
-      emitted: [{}, { type: 'controller.ActionFailed', error: 'NotFound', reason: 'there is no deployments.apps/web/shop' }],
+      emitted: [{}],
+      output: { told: { type: 'controller.ActionFailed', error: 'NotFound', reason: 'there is no deployments.apps/web/shop' } },
     })
   story('Patch', order)
     .when(done('reading', { uid: 'u1', resourceVersion: '7', patchedBy: 'a1', hasAnnotations: true }))
-    .then({ to: 'ended', effects: [], emitted: [{}, { type: 'controller.ActionDone' }] })
+    .then({ to: 'ended', effects: [], emitted: [{}], output: { told: { type: 'controller.ActionDone' } } })
   story('Patch', order)
     .when(done('reading', { uid: 'u1', resourceVersion: '7', patchedBy: '', hasAnnotations: false }))
     .then({ effects: [['patchObject', { action: 'a1', patch: order.patch, found: { resourceVersion: '7' } }]] })
@@ -140,7 +147,11 @@ test('Create: one that exists gets what differs', () => {
   const { namespace: _, name: __, ...create } = order
   story('Create', create)
     .when(done('creating', { uid: 'u1', how: 'created' }))
-    .then({ to: 'ended', emitted: [{}, { type: 'controller.ActionDone', result: { uid: 'u1', how: 'created' } }] })
+    .then({
+      to: 'ended',
+      emitted: [{}],
+      output: { told: { type: 'controller.ActionDone', result: { uid: 'u1', how: 'created' } } },
+    })
   story('Create', create)
     .when(done('creating', { how: 'exists' }))
     .then({ to: { working: 'merging' }, effects: [['mergeObject', { object, manifest: order.object }]] })
@@ -151,20 +162,20 @@ test('CheckNodeStatus: waits in one effect; when the time is over it looks once 
   const expiry = { type: 'xstate.after.expired.check-node-status.awaiting', at: AT + 60_000 }
   story('CheckNodeStatus', order)
     .when(done('0.check-node-status.awaiting', { reached: true, seen: 'it is ready' }))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone', result: { nodeStatus: 'READY' } }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionDone', result: { nodeStatus: 'READY' } } } })
   story('CheckNodeStatus', order)
     .when(expiry)
     .then({ to: 'judging', effects: [['readStatus', { nodeName: 'n1' }]] })
   story('CheckNodeStatus', order, expiry)
     .when(done('0.check-node-status.judging', { reached: false, seen: 'its condition Ready is False' }))
     .then({
-      emitted: [
-        {
+      output: {
+        told: {
           type: 'controller.ActionFailed',
           error: 'Expired',
           reason: 'node n1 was not READY within 60 s: its condition Ready is False',
         },
-      ],
+      },
     })
 })
 
@@ -178,12 +189,13 @@ test('EvictPod: evicts the pod of that name by its UID, with the deadline counte
       to: 'evicting',
       effects: [['spawn eviction/a1.p1', { action: 'a1', node: 'n1', pod: { uid: 'p1' }, deadline: AT + 40_000, force: false }]],
     })
-  evicting
-    .when(done('a1.p1', { uid: 'p1', outcome: 'evicted' }))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone', pod: 'web/shop-0', node: 'n1', result: { uid: 'p1' } }] })
+  evicting.when(done('a1.p1', { uid: 'p1', outcome: 'evicted' })).then({
+    to: 'ended',
+    output: { told: { type: 'controller.ActionDone', pod: 'web/shop-0', node: 'n1', result: { uid: 'p1' } } },
+  })
   evicting
     .when(done('a1.p1', { uid: 'p1', outcome: 'failed', reason: 'the budget web needs 2' }))
-    .then({ emitted: [{ type: 'controller.ActionFailed', step: 'evicting', reason: 'the budget web needs 2' }] })
+    .then({ output: { told: { type: 'controller.ActionFailed', step: 'evicting', reason: 'the budget web needs 2' } } })
   evicting
     .when({ type: 'evict-pod.Cancel', reason: 'the brake is on' })
     .then({ to: 'evicting', effects: [['eviction.Cancel', { reason: 'the brake is on' }]] })
@@ -194,7 +206,7 @@ test('EvictPod: a pod that is not there, or another of its name, is gone already
   for (const answer of [null, { namespace: 'web', name: 'shop-0', uid: 'p2', node: 'n1' }])
     story('EvictPod', order)
       .when(done('0.evict-pod.reading', answer))
-      .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone', alreadyGone: true }] })
+      .then({ to: 'ended', output: { told: { type: 'controller.ActionDone', alreadyGone: true } } })
 })
 
 test.each([

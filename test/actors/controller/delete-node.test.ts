@@ -45,7 +45,9 @@ test('deletion: of a Node object alone: by UID, then what was bound to it; nobod
   expect(clearing.state.value).toBe('clearing')
   clearing.when(done(ref('clearing'))).then({ to: 'clearing', effects: [['deletePod', pods[1]]] })
   const cleared = deletion(reading, alone, done(ref('deleting')), done(ref('listing'), []))
-  cleared.when(done(ref('detaching'), [])).then({ to: 'ended', emitted: [{ type: 'controller.ActionDone', alreadyGone: false }] })
+  cleared
+    .when(done(ref('detaching'), []))
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionDone', alreadyGone: false } } })
   cleared.when(done(ref('detaching'), [attachment])).then({ effects: [['deleteAttachment', attachment]] })
 })
 
@@ -55,10 +57,10 @@ test('deletion: of a node that is gone already the rest is still done; of anothe
     .then({ to: 'listing', effects: [['listBound', { name: 'n1' }]] })
   deletion(done(ref('reading'), null), done(ref('listing'), []))
     .when(done(ref('detaching'), []))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone', alreadyGone: true }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionDone', alreadyGone: true } } })
   deletion()
     .when(done(ref('reading'), { ...node, uid: 'u2' }))
-    .then({ to: 'ended', effects: [], emitted: [{ alreadyGone: true }] })
+    .then({ to: 'ended', effects: [], output: { told: { alreadyGone: true } } })
 })
 
 test.each([
@@ -98,7 +100,7 @@ test('deletion: a Machine of Cluster API is marked, its group made smaller, and 
     .then({ to: 'unmarking', effects: [['unmark', request(machine)]] })
   deletion(...shrunk.slice(0, 3), failed(ref('shrinking'), 'Refused', 'at its minimum'))
     .when(done(ref('unmarking')))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', reason: 'at its minimum' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionFailed', reason: 'at its minimum' } } })
 })
 
 test('deletion: a node is left to the cluster-autoscaler, and not for ever', () => {
@@ -108,14 +110,14 @@ test('deletion: a node is left to the cluster-autoscaler, and not for ever', () 
     .then({ to: 'removing', effects: [['awaitRemoved', request({ by: 'cluster-autoscaler' })]] })
   deletion(reading, left)
     .when({ type: 'xstate.after.removal.delete-node.removing', at: 900_000 })
-    .then({ to: 'ended', emitted: [{ reason: 'cluster-autoscaler has not removed it within 15 minutes' }] })
+    .then({ to: 'ended', output: { told: { reason: 'cluster-autoscaler has not removed it within 15 minutes' } } })
   deletion(reading, left).when(cancel).then({ to: 'ended' })
 })
 
 test('deletion: what nothing owns is not deleted', () => {
   deletion(reading)
     .when(failed(ref('choosing'), 'Refused', 'nothing owns it'))
-    .then({ to: 'ended', effects: [], emitted: [{ type: 'controller.ActionFailed', reason: 'nothing owns it' }] })
+    .then({ to: 'ended', effects: [], output: { told: { type: 'controller.ActionFailed', reason: 'nothing owns it' } } })
 })
 
 test('deletion: can be cancelled only before it began', () => {
@@ -137,7 +139,7 @@ test('deletion: pods that do not end are named after five minutes', () => {
   ]).flat()
   deletion(reading, alone, done(ref('deleting')), ...rounds)
     .when(done(ref('listing'), pods))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionFailed' } } })
 })
 
 test('deletion: cancelled while its owner is asked, it hears the answer; held back before it was sent, nothing was asked', () => {
@@ -146,13 +148,13 @@ test('deletion: cancelled while its owner is asked, it hears the answer; held ba
   shrinking.when(done(ref('shrinking'))).then({ to: 'removing' })
   shrinking
     .when(failed(ref('shrinking'), 'Held', 'the phase is left'))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', reason: 'the brake is on' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionFailed', reason: 'the brake is on' } } })
   const unknown = 'the brake is on; its owner did not answer, and may remove it all the same'
-  shrinking.when(failed(ref('shrinking'), 'Unavailable')).then({ to: 'ended', emitted: [{ reason: unknown }] })
+  shrinking.when(failed(ref('shrinking'), 'Unavailable')).then({ to: 'ended', output: { told: { reason: unknown } } })
   deletion(reading, owned(claim), failed(ref('shrinking'), 'Unavailable'))
     .when(cancel)
-    .then({ to: 'ended', emitted: [{ reason: unknown }] })
+    .then({ to: 'ended', output: { told: { reason: unknown } } })
   deletion(reading, owned(claim), failed(ref('shrinking'), 'Held'))
     .when(cancel)
-    .then({ to: 'ended', emitted: [{ reason: 'the brake is on' }] })
+    .then({ to: 'ended', output: { told: { reason: 'the brake is on' } } })
 })

@@ -47,7 +47,7 @@ test('drain: to be removed, a node is not touched where nobody could remove its 
     .then({ to: { working: 'cordoning' } })
   drainOf(removal, read)
     .when(failed(invokeIn('choosing'), 'Refused', 'nothing owns it'))
-    .then({ to: 'ended', effects: [], emitted: [{ type: 'controller.ActionFailed', reason: 'nothing owns it' }] })
+    .then({ to: 'ended', effects: [], output: { told: { type: 'controller.ActionFailed', reason: 'nothing owns it' } } })
   drainOf(removal, read)
     .when(failed(invokeIn('choosing'), 'Unavailable'))
     .then({ to: 'choosingLater' })
@@ -76,7 +76,7 @@ test('drain: when all have left it looks for the next tier and for late arrivals
   expect(emptied.state.value).toEqual({ working: 'listing' })
   emptied.when(listed([])).then({
     to: 'ended',
-    emitted: [{ type: 'controller.ActionDone', evicted: 2, alreadyGone: false, pods: { evicted: 1, gone: 1 } }],
+    output: { told: { type: 'controller.ActionDone', evicted: 2, alreadyGone: false, pods: { evicted: 1, gone: 1 } } },
   })
   emptied
     .when(listed([{ namespace: 'web', name: 'late', uid: 'pl' }]))
@@ -94,16 +94,16 @@ test('drain: a pod that does not end is told, not waited for, and not asked agai
     })
   drain(read, cordoned, listed(), left('pa', 'skipped'), left('pb'))
     .when(listed([]))
-    .then({ emitted: [{ type: 'controller.ActionDone', evicted: 1, pods: { skipped: 1, evicted: 1 } }] })
+    .then({ output: { told: { type: 'controller.ActionDone', evicted: 1, pods: { skipped: 1, evicted: 1 } } } })
 })
 
 test('drain: another node of that name means that the one meant is gone', () => {
   drain()
     .when(done(invokeIn('reading'), { ...node, uid: 'u2' }))
-    .then({ to: 'ended', emitted: [{ alreadyGone: true }] })
+    .then({ to: 'ended', output: { told: { alreadyGone: true } } })
   drain()
     .when(done(invokeIn('reading'), null))
-    .then({ to: 'ended', emitted: [{ alreadyGone: true }] })
+    .then({ to: 'ended', output: { told: { alreadyGone: true } } })
 })
 
 test('drain: its time is counted from when it was ordered, and never from the future', () => {
@@ -122,7 +122,7 @@ test('drain: received after its time it does nothing, unless it may force', () =
     .then({
       to: 'ended',
       effects: [],
-      emitted: [{ type: 'controller.ActionFailed', reason: 'its time was over before it began' }],
+      output: { told: { type: 'controller.ActionFailed', reason: 'its time was over before it began' } },
     })
   drainOf({ force: true })
     .when(late)
@@ -151,7 +151,8 @@ test('drain: a pod that will not go fails it: the others are told to stop, and t
   })
   const restored = drain(read, cordoned, listed(), left('pa', 'failed'), left('pb')).when(done(invokeIn('restoring.uncordoning')))
   restored.then({
-    emitted: [{ type: 'controller.ActionCompensated' }, { type: 'controller.ActionFailed', reason: 'pod web/a: why' }],
+    emitted: [{ type: 'controller.ActionCompensated' }],
+    output: { told: { type: 'controller.ActionFailed', reason: 'pod web/a: why' } },
   })
 })
 
@@ -164,13 +165,13 @@ test('drain: cancelled, it gives the node back; or leaves it cordoned, where the
     .then({ to: { restoring: 'uncordoning' } })
   drainOf({ onFailure: 'keep' }, read, cordoned)
     .when(cancel)
-    .then({ to: 'ended', effects: [], emitted: [{ type: 'controller.ActionFailed', reason: 'the brake is on' }] })
+    .then({ to: 'ended', effects: [], output: { told: { type: 'controller.ActionFailed', reason: 'the brake is on' } } })
 })
 
 test('drain: a node that may not be given back is said to stay cordoned', () => {
   drain(read, cordoned, cancel)
     .when(failed(invokeIn('restoring.uncordoning'), 'Refused', '403'))
-    .then({ to: 'ended', emitted: [{ reason: 'the brake is on; and the node stays cordoned: 403' }] })
+    .then({ to: 'ended', output: { told: { reason: 'the brake is on; and the node stays cordoned: 403' } } })
   drain(read, cordoned, cancel)
     .when(failed(invokeIn('restoring.uncordoning'), 'Held', 'NATS away'))
     .then({ to: { restoring: 'uncordoningLater' } })
@@ -179,13 +180,13 @@ test('drain: a node that may not be given back is said to stay cordoned', () => 
 test('drain: what Kubernetes refuses fails it with the reason, what it does not answer is asked again', () => {
   drain()
     .when(failed(invokeIn('reading'), 'Refused', '403'))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionFailed', reason: '403' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionFailed', reason: '403' } } })
   drain()
     .when(failed(invokeIn('reading'), 'Unavailable', 'no answer'))
     .then({ to: 'readingLater' })
   drain()
     .when(failed(invokeIn('reading'), 'Unavailable', 'no answer', 60_000))
-    .then({ to: 'ended', emitted: [{ reason: 'no answer' }] })
+    .then({ to: 'ended', output: { told: { reason: 'no answer' } } })
   drain(read, cordoned)
     .when(failed(invokeIn('working.listing'), 'Refused', '403'))
     .then({ to: { restoring: 'uncordoning' } })
@@ -207,9 +208,9 @@ test('drain: emptied, it waits for volumes within a time of their own, and tells
   const ending = drainOf({ waitForVolumeDetach: true }, ...emptied)
   ending
     .when(done(invokeIn('detaching'), { count: 0, volumes: [] }))
-    .then({ to: 'ended', emitted: [{ type: 'controller.ActionDone' }] })
+    .then({ to: 'ended', output: { told: { type: 'controller.ActionDone' } } })
   ending
     .when(done(invokeIn('detaching'), { count: 1, volumes: ['pv1'] }))
-    .then({ emitted: [{ type: 'controller.ActionDone', attached: { count: 1, volumes: ['pv1'] } }] })
+    .then({ output: { told: { type: 'controller.ActionDone', attached: { count: 1, volumes: ['pv1'] } } } })
   ending.when(cancel).then({ to: { restoring: 'uncordoning' } })
 })

@@ -67,8 +67,31 @@ test.each<[string, object, Event, RegExp]>([
 
 test('guard: before it is read nothing is admitted but what gives something back', () => {
   const unread = given(shipped('controller'), born({ cluster: 'demo', paused: false }, AT))
-  expect(decidedBy(unread, drain('n1'))).toMatchObject(refused(/^the guard is not read yet/))
+  expect(decidedBy(unread, drain('n1'))).toMatchObject({ effects: [], emitted: [] })
   expect(decidedBy(unread, order('UncordonNode', { nodeName: 'n1', action: 'a0' }))).toMatchObject({ emitted: [accepted] })
+})
+
+test('guard: what was ordered before it was read is judged when it is, each on what the one before left', () => {
+  const pod = order('EvictPod', { id: 'evict-a', namespace: 'web', podName: 'a' })
+  const early = [drain('n1', AT + 2), drain('n2', AT + 1), drain('n3'), pod, { type: 'controller.CancelAction', id: 'drain-n3' }]
+  const story = given(shipped('controller'), born({ cluster: 'demo', paused: false }, AT), ...early)
+  expect(decidedBy(story, deletion('n1'))).toMatchObject(refused(/^action drain-n1 \(DrainNode\) is at work on this node$/))
+  const budgets = [{ name: 'few', counts: 'nodes', most: 1, verbs: ['DrainNode'] }]
+  const { emitted } = decidedBy(story, { type: 'controller.GuardSet', guard: Guard.parse({ budgets }), at: AT + 3 }) as {
+    readonly emitted: readonly object[]
+  }
+  expect(emitted).toMatchObject([
+    { type: 'controller.GuardSet' },
+    { ...accepted, action: 'evict-a' },
+    { ...accepted, action: 'drain-n2' },
+    { type: 'controller.ActionRefused', action: 'drain-n1', reason: expect.stringMatching(/^guard budget "few"/) },
+  ])
+})
+
+test('guard: before it is read so many orders wait, and more are refused', () => {
+  const many = Array.from({ length: 200 }, (_, index) => drain(`m${index}`))
+  const unread = given(shipped('controller'), born({ cluster: 'demo', paused: false }, AT), ...many)
+  expect(decidedBy(unread, drain('n1'))).toMatchObject(refused(/^the guard is not read yet/))
 })
 
 test('guard: what gives something back is held up by no rule, budget, signature or approval', () => {

@@ -22,6 +22,7 @@ import {
   ChartUpsert,
   type ChartVerb,
 } from '../../../src/events/charts.ts'
+import type { ActionOutcome } from '../../../src/events/controller.ts'
 import { powerInWords } from '../../../src/ports.ts'
 import { systemChance } from '../../../src/runtime/chance.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
@@ -102,7 +103,11 @@ const carriedOut = async (
   const facts = async (): Promise<readonly any[]> => {
     const told: any[] = []
     await journal.readAll(0, ({ record }) => {
-      if ('em' in record) told.push(...record.em.map(({ ev }) => ev))
+      if (!('em' in record)) return true
+      told.push(...record.em.map(({ ev }) => ev))
+      // Its end is the controller's to tell.
+      const [, output] = record.p.set?.find(([[first, ...more]]) => first === 'output' && more.length === 0) ?? []
+      if (output) told.push((output as ActionOutcome).told)
       return true
     })
     return told.toReversed()

@@ -1,5 +1,6 @@
 import { assign, emit, setup } from 'xstate'
-import type { ChartEvent, ChartFact, ChartOrder, ChartOutcome, ChartVerb, Revision } from '../../../events/charts.ts'
+import type { ChartEvent, ChartFact, ChartOrder, ChartVerb, Revision } from '../../../events/charts.ts'
+import type { ActionOutcome, Ending } from '../../../events/controller.ts'
 import { invoked } from '../../../runtime/intent.ts'
 import type { Migrations } from '../../../runtime/types.ts'
 import { type Attempt, type Course, courseOf } from './release.ts'
@@ -31,7 +32,7 @@ type Context = Attempt & {
   readonly again: boolean
   readonly step: string
   readonly revision: number
-  readonly outcome: ChartOutcome['outcome']
+  readonly outcome: ActionOutcome['outcome']
   /** How often Helm has begun to restore it, and failed. */
   readonly failures?: number | undefined
   /** Epoch ms after which restoring is not tried again. */
@@ -92,13 +93,19 @@ const chartAction = <T extends Type>(type: T) => {
     namespace,
     object: `releases.helm.sh/${namespace}/${releaseName}`,
   })
+  const endingOf = (context: Context): Ending => {
+    const { outcome, step, error, reason, revision } = context
+    return outcome === 'failed' || outcome === 'refused'
+      ? { type: 'controller.ActionFailed', ...about(context), step, error, reason }
+      : { type: 'controller.ActionDone', ...about(context), alreadyGone: outcome === 'gone', result: { revision } }
+  }
   const parts = setup({
     types: {
       context: {} as Context,
       events: {} as ChartEvent<T>,
       emitted: {} as ChartFact,
       input: {} as { readonly order: ChartOrder; readonly at: number },
-      output: {} as ChartOutcome,
+      output: {} as ActionOutcome,
     },
     actors: {
       readHistory: invoked<readonly Revision[], ReleaseRef>(),
@@ -169,7 +176,11 @@ const chartAction = <T extends Type>(type: T) => {
       revision: 0,
       outcome: 'failed',
     }),
-    output: ({ context: { outcome, reason } }) => ({ outcome, ...(reason !== '' && { reason }) }),
+    output: ({ context }) => ({
+      outcome: context.outcome,
+      ...(context.reason !== '' && { reason: context.reason }),
+      told: endingOf(context),
+    }),
     initial: 'reading',
     on: {
       // What runs is heard to its end, or ended by leaving its state; what follows from it the history says.
@@ -288,15 +299,7 @@ const chartAction = <T extends Type>(type: T) => {
         },
       },
       restoringLater: { after: { retry: 'restoring' } },
-      ended: {
-        type: 'final',
-        entry: emit(({ context }) => {
-          const { outcome, step, error, reason, revision } = context
-          return outcome === 'failed' || outcome === 'refused'
-            ? { type: 'controller.ActionFailed', ...about(context), step, error, reason }
-            : { type: 'controller.ActionDone', ...about(context), alreadyGone: outcome === 'gone', result: { revision } }
-        }),
-      },
+      ended: { type: 'final' },
     },
   })
 }
@@ -325,5 +328,5 @@ export const chartUpsert = chartAction('chart-upsert')
 export const chartUninstall = chartAction('chart-uninstall')
 export const chartRollback = chartAction('chart-rollback')
 
-/** Version 1 restored without end. */
+/** Version 1 restored without end, and told its end itself. */
 export const chartMigrations: Migrations = { 1: (state) => state }
