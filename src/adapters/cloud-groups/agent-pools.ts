@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { hasForm } from '../../events/pattern.ts'
 import { Gone, type NodeOwner, Refused, type Remover, Unavailable } from '../../ports.ts'
 import { LOOK_MS, type Nodes, nodeMeant, untilProven } from './machines.ts'
+import { permitted } from './permission.ts'
 import { type Rest, restApi } from './rest.ts'
 
 type Owner = Extract<NodeOwner, { readonly by: 'aks-agent-pool' }>
@@ -10,6 +12,14 @@ const VERSION = '?api-version=2025-10-01'
 const POOL = 'kubernetes.azure.com/agentpool'
 const Pool = z.string().regex(/^[a-z][a-z0-9]{0,11}$/)
 const Name = z.string().regex(/^[a-z0-9.-]{1,253}$/)
+/** What deletes machines, and where Azure tells what we may do with a resource (Permissions - List For Resource). */
+const DELETE = 'Microsoft.ContainerService/managedClusters/agentPools/deleteMachines/action'
+const PERMISSIONS = '/providers/Microsoft.Authorization/permissions?api-version=2022-04-01'
+const Actions = z.array(z.string()).default([])
+const Permissions = z.object({
+  value: z.array(z.object({ actions: Actions, notActions: Actions })),
+  nextLink: z.string().nullish(),
+})
 /** Of an operation that has ended, whichever way. */
 const SETTLED = ['Succeeded', 'Failed', 'Canceled']
 
@@ -51,6 +61,7 @@ export const agentPools = (cluster: string, azure: Rest, nodes: Nodes): Remover 
       if (found.properties.resourceId.toLowerCase() !== resource.toLowerCase())
         throw new Refused(`machine ${machine} of ${poolPath(owner)} is not the one of node ${ref.name}: another cluster's?`)
       refuse(owner, await poolOf(azure, owner, signal))
+      await permitted(DELETE, cluster, isPermitted(azure, cluster, signal), signal)
       return owner
     },
     shrink: async ({ owner }, signal) => shrink(azure, turns, ownerIn(owner), signal),
@@ -61,6 +72,14 @@ export const agentPools = (cluster: string, azure: Rest, nodes: Nodes): Remover 
       return untilProven(look, nodes, signal)
     },
   }
+}
+
+/** A role gives what one of its actions covers and none of its `notActions`; any role is enough. */
+const isPermitted = async (azure: Rest, cluster: string, signal?: AbortSignal): Promise<boolean> => {
+  const { value, nextLink } = await azure('GET', cluster + PERMISSIONS, Permissions, { signal })
+  const covers = (pattern: string): boolean => hasForm(pattern.toLowerCase(), DELETE.toLowerCase())
+  if (value.some(({ actions, notActions }) => actions.some(covers) && !notActions.some(covers))) return true
+  return Boolean(nextLink) // of what is on further pages nothing is known
 }
 
 /** @throws Error when the request is another remover's */

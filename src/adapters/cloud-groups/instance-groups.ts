@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { Gone, type NodeOwner, type NodeRef, Refused, type Remover, Unavailable } from '../../ports.ts'
 import { type Nodes, nodeMeant, untilProven } from './machines.ts'
+import { permitted } from './permission.ts'
 import { type Rest, restApi, told } from './rest.ts'
 
 type Owner = Extract<NodeOwner, { readonly by: 'gcp-instance-group' }>
-type Google = { readonly compute: Rest; readonly container: Rest }
+type Google = { readonly compute: Rest; readonly container: Rest; readonly resources: Rest }
 
 const PROVIDER_ID = /^gce:\/\/([a-z0-9.:-]+)\/([a-z0-9-]+)\/([a-z0-9-]+)$/
 // A path under the project, as the instance's `created-by`, the group's autoscaler and a node pool's groups end in it.
@@ -50,13 +51,22 @@ const Operation = z.object({
   error: z.object({ errors: z.array(z.object({ code: z.string().default(''), message: z.string().default('') })) }).optional(),
 })
 
-/** @param bases where Compute Engine and the Kubernetes Engine answer */
+/** What `deleteInstances` needs. */
+const UPDATE = 'compute.instanceGroupManagers.update'
+const Permissions = z.object({ permissions: z.array(z.string()).default([]) })
+
+/** @param bases where Compute Engine, the Kubernetes Engine and the Resource Manager answer */
 export const googleApi = (
   token: (signal: AbortSignal) => Promise<string>,
-  bases = { compute: 'https://compute.googleapis.com', container: 'https://container.googleapis.com' },
+  bases = {
+    compute: 'https://compute.googleapis.com',
+    container: 'https://container.googleapis.com',
+    resources: 'https://cloudresourcemanager.googleapis.com',
+  },
 ): Google => ({
   compute: restApi({ cloud: 'Google Compute Engine', base: `${bases.compute}/compute/v1`, token }),
   container: restApi({ cloud: 'Google Kubernetes Engine', base: `${bases.container}/v1`, token }),
+  resources: restApi({ cloud: 'Google Resource Manager', base: `${bases.resources}/v1`, token }),
 })
 
 /**
@@ -78,12 +88,21 @@ export const instanceGroups = (project: string, google: Google, nodes: Nodes): R
     const owner: Owner = { by: 'gcp-instance-group', ...place, id, group, ...(nodePool !== undefined && { nodePool }) }
     const managed = await memberIn(google, owner, signal)
     if (!managed) return undefined // its metadata say so, and anybody who may change them can write that
-    if (managed.currentAction !== 'DELETING') await refuse(google, owner, managed, signal)
+    if (managed.currentAction === 'DELETING') return owner
+    await refuse(google, owner, managed, signal)
+    await permitted(UPDATE, `project ${project}`, isPermitted(google, project, signal), signal)
     return owner
   },
   shrink: async ({ owner, action }, signal) => shrink(google, ownerIn(owner), action, signal),
   awaitRemoved: ({ owner }, signal) => untilProven(() => proofOf(google, ownerIn(owner), signal), nodes, signal),
 })
+
+/** No permission is needed to ask for one's own (docs.cloud.google.com/resource-manager, projects.testIamPermissions). */
+const isPermitted = async ({ resources }: Google, project: string, signal?: AbortSignal): Promise<boolean> => {
+  const body = { permissions: [UPDATE] }
+  const { permissions } = await resources('POST', `/projects/${project}:testIamPermissions`, Permissions, { body, signal })
+  return permissions.includes(UPDATE)
+}
 
 /** @throws Error when the request is another remover's */
 const ownerIn = (owner: NodeOwner): Owner => {

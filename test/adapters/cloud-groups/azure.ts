@@ -14,6 +14,8 @@ export type Azure = {
   readonly enableAutoScaling?: boolean
   readonly vm?: string
   readonly provisioningState?: string
+  /** What it says that we may; by default it does not say. */
+  readonly permissions?: { readonly value: readonly object[]; readonly nextLink?: string }
 }
 const failure = (code: string, message: string) => ({ error: { code, message } })
 
@@ -35,6 +37,10 @@ export const openAzure = async (its: World, azure: Azure = {}, providerID = `azu
     const name = `${request.method} ${request.at.pathname}`
     asked.push(name)
     const isChange = name === `POST ${POOL}/deleteMachines`
+    if (name === `GET ${CLUSTER}/providers/Microsoft.Authorization/permissions`)
+      return azure.permissions
+        ? json(response, 200, azure.permissions)
+        : json(response, 403, failure('AuthorizationFailed', 'no authorization to read permissions'))
     if (request.at.searchParams.get('api-version') !== '2025-10-01')
       return json(response, 400, failure('InvalidApiVersion', 'which?'))
     const fault = faultOf(its, isChange)

@@ -18,6 +18,8 @@ export type Gcp = {
   readonly isMember?: boolean
   /** The group does not tell yet that it deletes the instance. */
   readonly isLate?: boolean
+  /** What it says that we may; by default it does not say. */
+  readonly permissions?: readonly string[]
 }
 
 const failure = (code: number, message: string, reason: string) => ({
@@ -89,6 +91,7 @@ export const openGcp = async (its: World, gcp: Gcp = {}, providerID = `gce://${P
       }),
     ],
   ]
+  const reviewed = [`POST /v1/projects/${PROJECT}:testIamPermissions`, () => ({ permissions: gcp.permissions })] as const
   const api = await scriptedApi((request, response) => {
     const name = `${request.method} ${request.at.pathname}`
     asked.push(name)
@@ -103,11 +106,11 @@ export const openGcp = async (its: World, gcp: Gcp = {}, providerID = `gce://${P
         failure(403, `Required 'compute.instanceGroupManagers.update' permission for '${group}'`, 'forbidden'),
       )
     if (fault === 'malformed') return json(response, 200, '<html>a proxy</html>')
-    const body = answers.find(([path]) => path === name)?.[1](request.body)
+    const body = (gcp.permissions ? [...answers, reviewed] : answers).find(([path]) => path === name)?.[1](request.body)
     if (fault === 'lost') return void response.destroy()
     return body === undefined ? json(response, 404, failure(404, `${name} was not found`, 'notFound')) : json(response, 200, body)
   })
-  const google = googleApi(async () => 'token', { compute: api.server, container: api.server })
+  const google = googleApi(async () => 'token', { compute: api.server, container: api.server, resources: api.server })
   return {
     remover: instanceGroups(PROJECT, google, nodeOf(providerID, { 'cloud.google.com/gke-nodepool': 'workers' })),
     owner: {

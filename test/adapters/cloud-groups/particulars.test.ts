@@ -188,3 +188,39 @@ test('aks-agent-pool: a node without the label, or with one that is no pool, is 
   expect(await api.remover.claim(node)).toBeUndefined()
   expect(api.asked).toEqual([])
 })
+
+const DELETE = 'Microsoft.ContainerService/managedClusters/agentPools/deleteMachines/action'
+const role = (actions: readonly string[], notActions: readonly string[] = []) => ({ actions, notActions })
+test.each<[string, boolean, Azure['permissions']]>([
+  ['it does not say', true, undefined],
+  ['the very action', true, { value: [role(['Microsoft.Authorization/*/read']), role([DELETE.toUpperCase()])] }],
+  ['a pattern', true, { value: [role(['Microsoft.ContainerService/managedClusters/*'])] }],
+  ['perhaps on another page', true, { value: [], nextLink: 'https://more' }],
+  ['none', false, { value: [] }],
+  ['others', false, { value: [role(['*/read', `${DELETE}/more`])] }],
+  ['all but this one', false, { value: [role(['*'], ['Microsoft.ContainerService/managedClusters/agentPools/*/action'])] }],
+])(
+  'aks-agent-pool: whether we may delete machines is asked before anything is drained: %s',
+  async (_, isAllowed, permissions) => {
+    const its = world()
+    await using api = await openAzure(its, { ...(permissions && { permissions }) })
+    if (isAllowed) expect(await api.remover.claim(node)).toEqual(api.owner)
+    else
+      await expect(api.remover.claim(node)).rejects.toThrow(
+        /^we have no permission .*deleteMachines\/action on .*\/shop: grant it/,
+      )
+    expect(its.changes).toBe(0)
+  },
+)
+
+test('gcp-instance-group: whether we may make the group smaller is asked before anything is drained', async () => {
+  await using none = await openGcp(world(), { permissions: [] })
+  const refused = none.remover.claim(node)
+  await expect(refused).rejects.toBeInstanceOf(Refused)
+  await expect(refused).rejects.toThrow(/^we have no permission compute.instanceGroupManagers.update on project shop-1: grant it/)
+  await using some = await openGcp(world(), { permissions: ['compute.instanceGroupManagers.update'] })
+  expect(await some.remover.claim(node)).toEqual(some.owner)
+  // It does not say.
+  await using silent = await openGcp(world())
+  expect(await silent.remover.claim(node)).toEqual(silent.owner)
+})
