@@ -122,6 +122,9 @@ const spent = async (us: Acting, metrics: string): Promise<readonly Figure[]> =>
     figure('… commits', sum(/^quartermaster_commits_total\{[^}]*\} (\S+)/gm), ''),
     figure('… longest commit at most', longest(text, 'quartermaster_commit_duration_seconds'), 'ms'),
     figure('… event loop held up at most', longest(text, 'quartermaster_event_loop_delay_seconds'), 'ms'),
+    figure('… of that, CPU time of its thread at most', longest(text, 'quartermaster_event_loop_cpu_seconds'), 'ms', {
+      atMost: 50,
+    }),
     figure('… CPU of the process', sum(/^process_cpu_seconds_total (\S+)/gm), 's'),
     figure('… memory of the process at most', Number(/^VmHWM:\s+(\d+)/m.exec(memory)?.[1]) / 1_024, 'MiB'),
   ]

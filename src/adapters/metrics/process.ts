@@ -23,11 +23,21 @@ export const processMetrics = (
     },
     SHORT,
   )
-  let askedAt = performance.now()
+  const busy = metrics.histogram(
+    {
+      name: 'quartermaster_event_loop_cpu_seconds',
+      help: 'CPU time of the main thread from one such call to the next: a delay that is much longer was the machine`s, which had no CPU for us.',
+    },
+    SHORT,
+  )
+  let [askedAt, spent] = [performance.now(), process.threadCpuUsage()]
   const timer = setInterval(() => {
     const now = performance.now()
     delay.observe(Math.max(0, now - askedAt - TURN_MS) / 1_000)
+    const { user, system } = process.threadCpuUsage(spent)
+    busy.observe((user + system) / 1e6)
     askedAt = now
+    spent = process.threadCpuUsage()
   }, TURN_MS).unref()
 
   const one = (name: string, help: string, value: () => number): void =>

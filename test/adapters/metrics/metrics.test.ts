@@ -176,6 +176,21 @@ test('metrics: what is not known is not said to be 0', async () => {
   expect(sampled(seen, 'process_resident_memory_bytes')).toBe(1)
 })
 
+test('metrics: what the main thread computes between two turns is counted as its CPU time', async () => {
+  const metrics = createMetrics()
+  const memory = () => ({ containerLimit: undefined, heapLimit: 1, resident: 1, heapUsed: 1 })
+  const end = processMetrics(metrics, memory, () => 'none')
+  const from = process.threadCpuUsage()
+  const burnt = (): number => {
+    const { user, system } = process.threadCpuUsage(from)
+    return (user + system) / 1e6
+  }
+  while (burnt() < 0.06);
+  const sum = async () => sampled(families(await metrics.text()), 'quartermaster_event_loop_cpu_seconds_sum')
+  await expect.poll(sum).toBeGreaterThan(0.05)
+  end()
+})
+
 test('metrics: docs/metrics.md names each with its type, labels and meaning, and no other', async () => {
   const page = readFileSync('docs/metrics.md', 'utf8')
   const rows = [...(await scraped()).values()].map(({ name, type, help, samples }) => {
