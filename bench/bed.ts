@@ -9,6 +9,7 @@ import { ensureStreams } from '../src/adapters/jetstream/streams.ts'
 import { findNatsServer } from '../src/adapters/nats-server/find.ts'
 import { type NatsServerOptions, startNatsServer } from '../src/adapters/nats-server/start.ts'
 import { createActor, type DurableActor } from '../src/runtime/actor.ts'
+import { createBreath } from '../src/runtime/breath.ts'
 import { systemChance } from '../src/runtime/chance.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import type { Ground, Log } from '../src/runtime/ground.ts'
@@ -89,6 +90,7 @@ export const groundOf = (journal: Journal, process = 'bench'): Ground => ({
   clock: systemClock,
   chance: systemChance,
   timers: createTimers(systemClock),
+  breath: createBreath(),
   licence: unrestricted,
   log: silent,
 })

@@ -109,9 +109,12 @@ const straight = async ({ api }: ControlPlane): Promise<number> => {
   return seconds
 }
 
-/** What the acting process says of itself. */
-const spent = async (us: Acting, metrics: string): Promise<readonly Figure[]> => {
-  const text = await (await fetch(`http://${metrics}/metrics`)).text()
+const scraped = async (metrics: string): Promise<string> => (await fetch(`http://${metrics}/metrics`)).text()
+
+/** What the acting process says of itself. @param before what it said when it had started */
+const spent = async (us: Acting, before: string, metrics: string): Promise<readonly Figure[]> => {
+  const text = await scraped(metrics)
+  const longest = (name: string): number => longestIn(bucketsIn(before, name), bucketsIn(text, name)) * 1_000
   const sum = (pattern: RegExp): number => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0)
   const asked = (code: string): number =>
     sum(new RegExp(`^quartermaster_kubernetes_request_duration_seconds_count\\{[^}]*code="${code}"[^}]*\\} (\\S+)`, 'gm'))
@@ -120,20 +123,25 @@ const spent = async (us: Acting, metrics: string): Promise<readonly Figure[]> =>
     figure('… requests to the API', asked('[^"]*'), ''),
     figure('… of them answered with 429', asked('429'), ''),
     figure('… commits', sum(/^quartermaster_commits_total\{[^}]*\} (\S+)/gm), ''),
-    figure('… longest commit at most', longest(text, 'quartermaster_commit_duration_seconds'), 'ms'),
-    figure('… event loop held up at most', longest(text, 'quartermaster_event_loop_delay_seconds'), 'ms'),
-    figure('… of that, CPU time of its thread at most', longest(text, 'quartermaster_event_loop_cpu_seconds'), 'ms', {
+    figure('… longest commit at most', longest('quartermaster_commit_duration_seconds'), 'ms'),
+    figure('… event loop held up at most', longest('quartermaster_event_loop_delay_seconds'), 'ms'),
+    figure('… of that, CPU time of its thread at most', longest('quartermaster_event_loop_cpu_seconds'), 'ms', {
       atMost: 50,
     }),
     figure('… CPU of the process', sum(/^process_cpu_seconds_total (\S+)/gm), 's'),
     figure('… memory of the process at most', Number(/^VmHWM:\s+(\d+)/m.exec(memory)?.[1]) / 1_024, 'MiB'),
   ]
 }
-/** The bound of the last bucket of a histogram in which there is anything. */
-const longest = (text: string, name: string): number => {
-  const buckets = [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)`, 'gm'))]
-  const all = buckets.at(-1)?.[2]
-  return Number(buckets.find(([, , count]) => count === all)?.[1]?.replace('+Inf', 'Infinity')) * 1_000
+const bucketsIn = (text: string, name: string): readonly (readonly [bound: number, count: number])[] =>
+  [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)`, 'gm'))].map(([, bound = '', count]) => [
+    bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound),
+    Number(count),
+  ])
+/** The bound of the last bucket into which anything came meanwhile. */
+const longestIn = (before: ReturnType<typeof bucketsIn>, after: ReturnType<typeof bucketsIn>): number => {
+  const grown = after.map(([bound, count], index) => [bound, count - (before[index]?.[1] ?? 0)] as const)
+  const all = grown.at(-1)?.[1]
+  return grown.find(([, count]) => count === all)?.[0] ?? Number.NaN
 }
 
 /** A hundred nodes drained at once over a real control plane, judged by a watcher of its own. */
@@ -145,10 +153,11 @@ export const run = async (): Promise<readonly Figure[]> => {
   const metrics = `127.0.0.1:${await freePort()}`
   await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca, nats, more: ['--metrics', metrics] })
   const judge = await watchBudgets(plane.api)
+  const before = await scraped(metrics)
   const { seconds, blocked, failed } = await drained(us, nodes)
   await judge.stop()
   const answers = await evictions(plane)
-  const ours = await spent(us, metrics)
+  const ours = await spent(us, before, metrics)
   progress(`bench: drained in ${seconds.toFixed(1)} s; now without us`)
   const alone = await straight(plane)
   const fewest = Math.min(...names.map((name) => judge.fewest().get(name) ?? Number.NaN))

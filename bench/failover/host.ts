@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { jetstreamInbox } from '../../src/adapters/jetstream/inbox.ts'
 import { jetstreamJournal } from '../../src/adapters/jetstream/journal.ts'
 import { kvLeases } from '../../src/adapters/jetstream/leases.ts'
+import { createBreath } from '../../src/runtime/breath.ts'
 import { systemChance } from '../../src/runtime/chance.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { Ground, Log } from '../../src/runtime/ground.ts'
@@ -64,6 +65,7 @@ const begin = async (message: unknown): Promise<void> => {
     clock: systemClock,
     chance: systemChance,
     timers: createTimers(systemClock),
+    breath: createBreath(),
     licence: unrestricted,
     log,
   }

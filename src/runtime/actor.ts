@@ -125,10 +125,13 @@ export const createActor = (
   /** One thing at a time; an error that nobody foresaw closes the actor, which comes back by replay. */
   const enqueue = <T>(work: () => Promise<T>): Promise<T> => {
     waiting++
-    const result = mailbox.then(() => {
+    const turn = (): Promise<T> => {
+      const rest = ground.breath?.()
+      if (rest) return rest.then(turn)
       life.signal.throwIfAborted()
       return work()
-    })
+    }
+    const result = mailbox.then(turn)
     mailbox = result.then(
       () => void waiting--,
       (error: Error) => {

@@ -1,4 +1,5 @@
 import type { Archive } from './archive.ts'
+import type { Breath } from './breath.ts'
 import type { Chance } from './chance.ts'
 import type { Clock } from './clock.ts'
 import type { Inbox } from './inbox.ts'
@@ -30,5 +31,7 @@ export type Ground = {
   readonly log: Log
   /** Absent: nobody counts. */
   readonly meter?: Meter | undefined
+  /** Absent: whatever is there is decided in one turn of the event loop. */
+  readonly breath?: Breath | undefined
   readonly reach?: (point: KillPoint, detail: string) => Promise<void>
 }

@@ -37,6 +37,7 @@ import type { ChartPolicy } from '../../events/charts.ts'
 import { type Guard, NO_GUARD } from '../../events/guard.ts'
 import { catalogue, type KindOptions } from '../../events/kinds.ts'
 import type { RemovalSettings } from '../../events/removal.ts'
+import { createBreath } from '../../runtime/breath.ts'
 import { systemChance } from '../../runtime/chance.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/ground.ts'
@@ -193,6 +194,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       clock: systemClock,
       chance: systemChance,
       timers: createTimers(systemClock),
+      breath: createBreath(),
       licence: held,
       log,
       meter: vitals?.runtime,
