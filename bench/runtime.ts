@@ -9,6 +9,8 @@ import { type Figure, figure, median, percentages } from './figures.ts'
 import { recovered, residents, written } from './hosts.ts'
 
 const ROUNDS = 5
+/** Rounds of each that are not counted: V8 compiles meanwhile. */
+const WARM_UP = 5
 const ANSWER_MS = 10_000
 
 /** Publishes one after the other on one subject, each expecting the one before, as whoever uses the client would. */
@@ -37,7 +39,7 @@ const sequential = async (bed: Bed, steps: number, note: string, goal: boolean):
   const [raw, bare, journaled]: [number[], number[], number[]] = [[], [], []]
   const actor = await born(bed.journal, 'single')
   let bytes = 0
-  for (let round = 0, n = 1; round < ROUNDS; round++) {
+  for (let round = 0, n = 1; round < ROUNDS + WARM_UP; round++) {
     const startedAt = performance.now()
     for (let end = n + steps; n < end; n++) await actor.receive(command('single', n))
     journaled.push(perSecond(steps, startedAt))
@@ -46,6 +48,7 @@ const sequential = async (bed: Bed, steps: number, note: string, goal: boolean):
     raw.push(await rawPerSecond(bed, `qm.${CLUSTER}.journal.raw.r${round}`, payload, steps))
     bare.push(await barePerSecond(bed, `qm.${CLUSTER}.journal.bare.r${round}`, payload, steps))
   }
+  for (const rates of [raw, bare, journaled]) rates.splice(0, WARM_UP)
   return [
     figure(`raw sequential JetStream publishes, ${note}`, median(raw), '/s'),
     figure(`the same by our publisher, ${note}`, median(bare), '/s'),
