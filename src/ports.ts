@@ -5,6 +5,7 @@ import type { Planned, Verified } from './events/evictor.ts'
 import type { Kind } from './events/kinds.ts'
 import type { KubernetesObject, Node, ObjectMeta, Pod } from './events/kubernetes.ts'
 import type { CreateEvent, ObjectId, Patch } from './events/orders.ts'
+import type { Prices } from './events/plan.ts'
 import type { Cloud } from './events/provider.ts'
 import type { RbacObject } from './events/rbac.ts'
 
@@ -424,6 +425,12 @@ export type LinearRun = {
 /** Solves beside the thread that asks. */
 export type LinearSolver = {
   begin(program: LinearProgram): LinearRun
+}
+
+/** Somebody who knows what nodes cost. */
+export type PriceSource = {
+  /** What each costs now. @throws Unavailable, Failed naming the field that makes no sense */
+  prices(signal?: AbortSignal): Promise<Prices>
 }
 
 /** The processes of this system: what each hosts, and how far it has seen the governing actor's journal. */

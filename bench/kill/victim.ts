@@ -39,6 +39,7 @@ const begin = async (message: unknown): Promise<void> => {
     context: 'simulated',
     mayWrite: true,
     policy,
+    prices: {},
     log: logTo(log),
     alone: true,
     removal: RemovalSettings.parse({ deleteNodeObjects: true }),

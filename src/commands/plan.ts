@@ -2,16 +2,16 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { planCluster } from '../actors/evictor/plan.ts'
 import { highsSolver } from '../adapters/highs/solver.ts'
-import { type Plan, Policy, Prices } from '../events/plan.ts'
+import { type Plan, Policy, type Prices, type Pricing } from '../events/plan.ts'
 import { weakenedWithout } from './dump/kinds.ts'
+import { askedPrices, DISCOUNT_HELP, PRICES_HELP, type PriceOptions, readPrices } from './prices.ts'
 import { UserError } from './session.ts'
 import { settings } from './settings.ts'
 import { KUBECTL, readSnapshot } from './snapshot.ts'
 import { printable } from './table.ts'
 
-type Options = {
+type Options = PriceOptions & {
   readonly snapshot: string
-  readonly prices?: string
   readonly policy?: string
   readonly maxEvictions?: string
   readonly deadline?: string
@@ -19,7 +19,7 @@ type Options = {
 }
 type Output = { readonly write: (text: string) => unknown; readonly isTTY?: boolean }
 /** Where the command reads its time and writes its words; the process, outside of tests. */
-export type PlanWorld = { readonly out: Output; readonly err: Output; readonly now: () => number }
+export type PlanWorld = { readonly out: Output; readonly err: Output; readonly now: () => number; readonly prices: Prices }
 
 const DEADLINE_SECONDS = '30'
 const PATIENCE_MS = 1_000
@@ -30,7 +30,8 @@ export const plan = (program: Command): void => {
     .command('plan')
     .description('what could be saved, planned offline from a dump of the cluster')
     .requiredOption('--snapshot <file>', 'a List from: quartermaster dump, or kubectl get … -A -o json (see below)')
-    .option('--prices <file>', '$/h: {"nodes":{…},"instanceTypes":{…},"spotDiscount":0.6}, or a list {"region",…,"onDemand":{…}}')
+    .option('--prices <file>', PRICES_HELP)
+    .option('--discount <percent>', DISCOUNT_HELP)
     .option('--policy <file>', 'what the evictor may do, such as {"aggressive":true,"nodeGraceSeconds":0}')
     .option('--max-evictions <n>', 'evict at most so many pods')
     .option('--deadline <seconds>', 'stop looking for better plans after so long', DEADLINE_SECONDS)
@@ -39,17 +40,17 @@ export const plan = (program: Command): void => {
       'after',
       `\nExit codes: 0 nothing to save, 1 something to save, 2 it could not be planned\n\nExamples:\n  $ quartermaster dump --output snapshot.json\n  $ quartermaster plan --snapshot snapshot.json\n  $ quartermaster plan --snapshot snapshot.json --max-evictions 50 --format json | jq .drains\n\nWithout dump:\n  $ ${KUBECTL} > snapshot.json`,
     )
-    .action((options: Options) => {
-      process.exitCode = runPlan(options, { out: process.stdout, err: process.stderr, now: Date.now })
+    .action(async (options: Options) => {
+      const prices = await askedPrices(readPrices(options, 'plan'))
+      process.exitCode = runPlan(options, { out: process.stdout, err: process.stderr, now: Date.now, prices })
     })
 }
 
 /** Plans and prints. @returns the exit code @throws UserError naming the file, the place in it and the remedy */
-export const runPlan = (options: Options, { out, err, now }: PlanWorld): number => {
+export const runPlan = (options: Options, { out, err, now, prices }: PlanWorld): number => {
   if (options.format !== 'text' && options.format !== 'json')
     throw new UserError(`--format is text or json, not "${options.format}"`)
   const deadlineMs = numberOf('--deadline', options.deadline ?? DEADLINE_SECONDS, /^\d+(\.\d+)?$/) * 1000
-  const prices = settings(Prices, options.prices, helpFor('--prices'))
   const policy = policyOf(options)
   const began = now()
   const { model, notes, unread } = readSnapshot(options.snapshot, policy)
@@ -82,8 +83,15 @@ const money = (hourly: number): string => `$${hourly.toFixed(2)}/h`
 const more = (count: number): readonly string[] =>
   count > SHOWN ? [`  … and ${count - SHOWN} more (--format json has all)`] : []
 
+const pricingText = ({ currency, list, custom, guessed }: Pricing): string => {
+  const total = Math.max(1, list + custom + guessed)
+  const parts = Object.entries({ 'by list': list, custom, guessed }).filter(([, count]) => count > 0)
+  const of = parts.map(([how, count]) => `${Math.round((100 * count) / total)} % of the nodes ${how}`).join(', ')
+  return `${of}${currency === 'USD' ? '' : ` (in ${printable(currency)}, not $)`}`
+}
+
 /** The plan for people: what is saved, which nodes go first, and why the others stay. */
-const planText = ({ before, after, bound, evictions, drains, kept, unmet = [] }: Plan, colours: boolean): string => {
+const planText = ({ before, after, bound, evictions, drains, kept, prices, unmet = [] }: Plan, colours: boolean): string => {
   const style = (format: 'bold' | 'green' | 'dim', text: string): string =>
     colours ? styleText(format, text, { validateStream: false }) : text
   const saved = before.hourlyCost - after.hourlyCost
@@ -108,6 +116,7 @@ const planText = ({ before, after, bound, evictions, drains, kept, unmet = [] }:
     .map(([code, { count, example }]) => `  ${String(count).padStart(5)}  ${code.padEnd(16)} ${style('dim', printable(example))}`)
   const lacks = unmet.slice(0, SHOWN).map(({ what, pods, of }) => `  ${pods} of ${of} pod(s): ${printable(what)}`)
   return [
+    ...(prices ? [`${style('bold', 'Prices')}   ${pricingText(prices)}`] : []),
     `${style('bold', 'Now')}      ${before.nodes} nodes, ${money(before.hourlyCost)}`,
     `${style('bold', 'Planned')}  ${after.nodes} nodes, ${money(after.hourlyCost)}, ${style('green', `${money(saved)} less (${share} %)`)}, ${evictions} evictions`,
     `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no plan costs less`,

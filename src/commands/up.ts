@@ -9,9 +9,11 @@ import { type NatsServer, startNatsServer } from '../adapters/nats-server/start.
 import { CertificatePolicy } from '../events/certificates.ts'
 import { ChartPolicy } from '../events/charts.ts'
 import type { KindOptions } from '../events/kinds.ts'
+import { Policy } from '../events/plan.ts'
 import type { Log } from '../runtime/ground.ts'
 import { readGuard } from './guard.ts'
 import { type Connection, DEMO, homeFolder, removeConnection, systemFolder, writeConnection } from './home.ts'
+import { askedPrices, DISCOUNT_HELP, PRICES_HELP, type PriceOptions, readPrices } from './prices.ts'
 import { connectionOptions, UserError } from './session.ts'
 import { settings } from './settings.ts'
 import { dollars } from './table.ts'
@@ -22,17 +24,19 @@ import { startSystem } from './up/system.ts'
 import type { Vitals } from './up/vitals.ts'
 import { clusterIdOf, openWorld, realCluster, type World, type WorldOptions } from './up/world.ts'
 
-type Options = WorldOptions & {
-  readonly cluster?: string
-  readonly acceptLoss?: true
-  readonly configMaps?: readonly string[]
-  readonly emptyReplicaSets?: true
-  readonly guard?: string
-  readonly approveCsr?: string
-  readonly charts?: string
-  /** An address, or `true` where none was given. */
-  readonly metrics?: string | true
-}
+type Options = WorldOptions &
+  PriceOptions & {
+    readonly policy?: string
+    readonly cluster?: string
+    readonly acceptLoss?: true
+    readonly configMaps?: readonly string[]
+    readonly emptyReplicaSets?: true
+    readonly guard?: string
+    readonly approveCsr?: string
+    readonly charts?: string
+    /** An address, or `true` where none was given. */
+    readonly metrics?: string | true
+  }
 type Nats = {
   readonly url: string
   /** The operator's, for the other commands. */
@@ -56,6 +60,9 @@ export const upCommand = (program: Command): void => {
     .option('--kubeconfig <file>', 'a real cluster instead of the simulated one: it is only observed')
     .option('--context <name>', 'which context of the kubeconfig, instead of its current one')
     .option('--allow-writes', 'lets "promote" drain and remove nodes of the real cluster')
+    .option('--policy <file>', 'what the evictor may do: a JSON file, see docs/policy.md')
+    .option('--prices <file>', PRICES_HELP)
+    .option('--discount <percent>', DISCOUNT_HELP)
     .option('--removal <file>', 'how machines of the real cluster are removed: cloud, webhook, Node objects alone (JSON)')
     .option('--trace <name>', 'what the simulated cluster is made of', 'openb')
     .option('--nodes <count>', 'only so many nodes of the trace', wholeNumber)
@@ -93,6 +100,9 @@ const up = async (options: Options): Promise<void> => {
       : settings(CertificatePolicy, options.approveCsr, 'see docs/certificates.md for --approve-csr')
   const charts =
     options.charts === undefined ? undefined : settings(ChartPolicy, options.charts, 'see docs/charts.md for --charts')
+  const ownPolicy = options.policy === undefined ? undefined : settings(Policy, options.policy, 'see docs/policy.md for --policy')
+  const prices = readPrices(options, 'up')
+  await askedPrices(prices) // who can't be asked is said before anything begins
   const real = await realCluster(options)
   const cluster = idOf(options, real)
   const home = systemFolder(homeFolder(), cluster)
@@ -112,7 +122,8 @@ const up = async (options: Options): Promise<void> => {
       access,
       context,
       mayWrite,
-      policy,
+      policy: ownPolicy ?? policy,
+      prices,
       removal,
       kinds,
       guard,

@@ -145,6 +145,20 @@ const PriceFile = z.strictObject({
   instanceTypes: dollars.default({}),
   /** The part of the price on demand that a spot node saves. */
   spotDiscount: z.number().min(0).max(1).default(0.6),
+  /** Where `instanceTypes` are from: a public list, or what this cluster pays. */
+  basis: z.enum(['list', 'custom']).default('custom'),
+  /** The part that is taken off the prices of instance types and of the formula, as negotiated. */
+  discount: z.number().min(0).max(1).default(0),
+  /** $/h of a node that has no price: for each core, each GiB of memory and each GPU that is allocatable. */
+  fallback: z
+    .strictObject({
+      core: z.number().min(0).default(0.035),
+      gib: z.number().min(0).default(0.0045),
+      gpu: z.number().min(0).default(1),
+    })
+    .prefault({}),
+  /** The address of OpenCost's API, which is asked for the prices of nodes that are not among `nodes`. */
+  openCost: z.string().optional(),
   commitments: Commitments.prefault({}),
 })
 const AwsList = z
@@ -155,11 +169,15 @@ const AwsList = z
     asOf: z.string().optional(),
     onDemand: dollars,
   })
-  .transform(({ currency, onDemand }) => PriceFile.parse({ currency, instanceTypes: onDemand }))
+  .transform(({ currency, onDemand }) => PriceFile.parse({ currency, basis: 'list', instanceTypes: onDemand }))
 
 /** A price file: ours, or a public list of on-demand prices of a region (`{region, currency, unit, asOf, onDemand}`). */
 export const Prices = z.union([PriceFile, AwsList])
 export type Prices = z.infer<typeof Prices>
+
+/** How many nodes are priced by a public list, by what somebody says of this cluster, and by a formula. */
+const Pricing = z.object({ currency: z.string(), list: z.int(), custom: z.int(), guessed: z.int() })
+export type Pricing = z.infer<typeof Pricing>
 
 const Cost = z.object({ nodes: z.int(), hourlyCost: z.number() })
 export const Reason = z.object({ code: z.string(), message: z.string(), pod: z.string().optional() })
@@ -184,6 +202,7 @@ export const Plan = z.object({
   launch: z.array(z.object({ instanceType: z.string(), count: z.int() })),
   drains: z.array(Drain),
   kept: z.array(Kept),
+  prices: Pricing.optional(),
   /** Of the policy's headroom what has no room in the cluster as it is: so many pods of those that might come. */
   unmet: z.array(z.object({ what: z.string(), pods: z.int(), of: z.int() })).optional(),
 })

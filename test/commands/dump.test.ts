@@ -12,6 +12,7 @@ import { runDump } from '../../src/commands/dump.ts'
 import { writeKubeconfig } from '../../src/commands/home.ts'
 import { runPlan } from '../../src/commands/plan.ts'
 import { UserError } from '../../src/commands/session.ts'
+import { Prices } from '../../src/events/plan.ts'
 import { beginOpenb } from '../../src/simulator/openb/world.ts'
 import { createSimulator } from '../../src/simulator/simulator.ts'
 import { json, list, listKindAt, pod, scriptedApi, status } from '../adapters/kubernetes/scripted-api.ts'
@@ -47,7 +48,7 @@ const planned = (snapshot: string, now: number) => {
   writeFileSync(policy, JSON.stringify({ nodeGraceSeconds: 0, aggressive: true, evictLocalStorage: true }))
   const code = runPlan(
     { snapshot, policy, format: 'json' },
-    { out: { write: (text) => out.push(text) }, err: { write: () => {} }, now: () => now },
+    { out: { write: (text) => out.push(text) }, err: { write: () => {} }, now: () => now, prices: Prices.parse({}) },
   )
   const { solveMillis: _, ...plan } = z
     .looseObject({ solveMillis: z.number(), drains: z.array(z.unknown()) })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { runPlan } from '../../src/commands/plan.ts'
+import { readPrices } from '../../src/commands/prices.ts'
 import { UserError } from '../../src/commands/session.ts'
 import { Plan } from '../../src/events/plan.ts'
 import { NOW, node, pod, web } from '../actors/evictor/cluster.ts'
@@ -22,7 +23,8 @@ const run = (snapshot: string, options: object = {}) => {
   const written = (to: string[]) => ({ write: (text: string) => to.push(text) })
   const plan = (): number => {
     try {
-      return runPlan({ snapshot, format: 'json', ...options }, { out: written(out), err: written(err), now: () => NOW })
+      const prices = readPrices(options, 'plan')
+      return runPlan({ snapshot, format: 'json', ...options }, { out: written(out), err: written(err), now: () => NOW, prices })
     } catch (error) {
       expect(error).toBeInstanceOf(UserError)
       err.push((error as Error).message)
@@ -137,4 +139,23 @@ test.each([
 ])('plan: refuses the options %j', (options, what) => {
   const { code, err } = run(list(...pair), options)
   expect([code, err]).toEqual([2, expect.stringContaining(what)])
+})
+
+test('plan: says of how many nodes the price is from a list, their own or guessed, and takes the discount off', () => {
+  const typed = (name: string) => ({
+    ...node(name),
+    metadata: { ...node(name).metadata, annotations: {}, labels: { 'node.kubernetes.io/instance-type': 'm5.large' } },
+  })
+  const bare = (name: string) => ({ ...node(name), metadata: { ...node(name).metadata, annotations: {} } })
+  const snapshot = list(typed('a'), bare('b'), node('c'), web(), pod('p', 'a'), pod('q', 'b'))
+  const prices = file('{"region":"us-east-1","currency":"USD","onDemand":{"m5.large":0.1}}')
+  const costs = (options: object) => Plan.parse(JSON.parse(run(snapshot, { prices, ...options }).out))
+  expect(costs({}).prices).toEqual({ currency: 'USD', list: 1, custom: 1, guessed: 1 })
+  const guessed = 4 * 0.035 + 8 * 0.0045
+  expect(costs({}).before.hourlyCost).toBeCloseTo(0.1 + guessed + 0.5)
+  expect(costs({ discount: '10' }).before.hourlyCost).toBeCloseTo(0.9 * (0.1 + guessed) + 0.5)
+  const fallback = file('{"fallback":{"core":1,"gib":0,"gpu":0},"nodes":{"a":2}}')
+  expect(costs({ prices: fallback }).before.hourlyCost).toBeCloseTo(2 + 4 + 0.5)
+  expect(run(snapshot, { prices, format: 'text' }).out).toContain('33 % of the nodes by list, 33 % of the nodes custom')
+  expect(run(snapshot, { prices, discount: 'much' }).err).toContain('--discount is a percentage')
 })

@@ -13,7 +13,7 @@ import { seatPending, toMove } from './placing.ts'
 import { greedyPlanners } from './planners/greedy.ts'
 import { keepSet } from './planners/keep-set.ts'
 import type { Planner, Problem } from './planners/planner.ts'
-import { priceOf } from './prices.ts'
+import { priceOf, pricingOf } from './prices.ts'
 import { replay } from './replay.ts'
 import { groundOf } from './scheduling/score.ts'
 import type { Ground } from './scheduling/scorer.ts'
@@ -196,6 +196,7 @@ const planOf = (
   { nodes, bill, headroom }: Task,
   { planner, draft, drains, stranded }: Safe,
   kept: ReadonlyMap<NodeEntry, readonly Reason[]>,
+  prices: Prices,
   bound: number,
   solveMillis: number,
 ): Plan => {
@@ -211,6 +212,10 @@ const planOf = (
     launch: [],
     drains: drains.map(drainOf),
     kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),
+    prices: pricingOf(
+      nodes.flatMap(({ object }) => object ?? []),
+      prices,
+    ),
     ...(headroom.unmet.length > 0 && { unmet: [...headroom.unmet] }),
   }
 }
@@ -310,5 +315,5 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const volume = volumeBound(model, task.disruption, task.bill.list) - committed
   const bound = task.bill.fixed + Math.max(0, volume, relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
-  return planOf(task, found, kept, bound, Math.round(elapsed()))
+  return planOf(task, found, kept, prices, bound, Math.round(elapsed()))
 }

@@ -15,6 +15,7 @@ import type { Kind } from '../../events/kinds.ts'
 import { type ModelObject, modelledKinds } from '../../events/model-kinds.ts'
 import { Plan, Policy, Prices } from '../../events/plan.ts'
 import { type KindMeta, NotReady } from '../../ports.ts'
+import { askedPrices } from '../prices.ts'
 import { connectionOptions } from '../session.ts'
 import type { PlannedFor } from '../why.ts'
 import type { Figures, PlannerData } from './planner.ts'
@@ -31,7 +32,18 @@ const PATIENCE_MS = 30_000
 
 const data = workerData as PlannerData
 const policy = Policy.parse(data.policy)
-const prices = Prices.parse({})
+const settled = Prices.parse(data.prices)
+let prices = settled
+/** OpenCost is asked anew after so long; while it does not answer its last prices stand. */
+const PRICES_MS = 15 * 60_000
+const askPrices = (): Promise<void> =>
+  askedPrices(settled).then(
+    (asked) => {
+      prices = asked
+      learned += 1
+    },
+    (error: Error) => report(error.message),
+  )
 
 const model = createModel(policy)
 /** Objects that the model could not take, and why. */
@@ -50,6 +62,10 @@ const nc = await connect({
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
 })
+if (settled.openCost !== undefined) {
+  await askPrices()
+  setInterval(() => void askPrices(), PRICES_MS)
+}
 const js = nc.jetstream()
 const plans: KV = await js.views.kv('plans', { history: 1, ttl: PLANS_MS })
 void readObjects(

@@ -10,6 +10,8 @@ export type PlannerData = {
   readonly servers: string | string[] | undefined
   readonly seedFile: string | undefined
   readonly policy: unknown
+  /** As read: what OpenCost adds is asked for again and again. */
+  readonly prices: unknown
 }
 
 /** The cluster in numbers, as the planner's model has it; undefined costs: no plan yet. */

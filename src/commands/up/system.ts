@@ -66,6 +66,7 @@ export type SystemOptions = {
   readonly mayWrite: boolean
   /** Evictor settings; see events/plan.ts. */
   readonly policy: unknown
+  readonly prices: unknown
   readonly removal: RemovalSettings
   /** What charts may do; absent: there are none. */
   readonly charts?: ChartPolicy | undefined
@@ -131,7 +132,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   })
   const objects = observedObjects(stored, vitals?.agent.listed)
   const planner = await startPlanner(
-    { cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy },
+    { cluster, servers: options.nats.servers, seedFile: options.seedFile, policy: options.policy, prices: options.prices },
     log,
   )
   const ports = {
