@@ -116,10 +116,10 @@ const planText = ({ before, after, bound, evictions, drains, kept, prices, unmet
     .map(([code, { count, example }]) => `  ${String(count).padStart(5)}  ${code.padEnd(16)} ${style('dim', printable(example))}`)
   const lacks = unmet.slice(0, SHOWN).map(({ what, pods, of }) => `  ${pods} of ${of} pod(s): ${printable(what)}`)
   return [
-    ...(prices ? [`${style('bold', 'Prices')}   ${pricingText(prices)}`] : []),
     `${style('bold', 'Now')}      ${before.nodes} nodes, ${money(before.hourlyCost)}`,
     `${style('bold', 'Planned')}  ${after.nodes} nodes, ${money(after.hourlyCost)}, ${style('green', `${money(saved)} less (${share} %)`)}, ${evictions} evictions`,
     `${style('bold', 'Bound')}    ${money(bound.hourlyCost)}: no plan costs less`,
+    ...(prices ? [`${style('bold', 'Prices')}   ${pricingText(prices)}`] : []),
     ...(drains.length > 0 ? ['', style('bold', `  ${'Node'.padEnd(width)}  Wave  Pods`), ...rows, ...more(drains.length)] : []),
     ...(unmet.length > 0
       ? ['', style('bold', "Of the policy's headroom there is no room now for"), ...lacks, ...more(unmet.length)]

@@ -54,6 +54,38 @@ export const SchedulerProfile = z.strictObject({
 })
 export type SchedulerProfile = z.infer<typeof SchedulerProfile>
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'it is a time of day such as 22:00')
+const isTimeZone = (name: string): boolean => {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
+}
+/** When something may be disturbed. One that ends before it begins ends on the next day. */
+export const DisruptionWindow = z.strictObject({
+  days: z
+    .array(z.enum(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']))
+    .min(1)
+    .optional()
+    .describe('On which days it begins; by default on all.'),
+  from: timeOfDay,
+  to: timeOfDay,
+  timeZone: z
+    .string()
+    .refine(isTimeZone, 'it is a time zone such as Europe/Berlin')
+    .default('UTC')
+    .describe('Whose clocks are meant, as IANA names it.'),
+})
+export type DisruptionWindow = z.infer<typeof DisruptionWindow>
+
+const WorkloadRule = z.strictObject({
+  namespaces: z.array(z.string()).optional().describe('Whose pods are meant; by default those of all namespaces.'),
+  selector: LabelSelector.optional().describe('Which pods are meant, by their labels; by default all.'),
+  maxEvictions: z.int().min(0).optional().describe('No more pods of each owner are evicted by a plan.'),
+  disruptionWindows: z.array(DisruptionWindow).default([]).describe('They are evicted only in these; by default at any time.'),
+})
+
 /** Room that a plan leaves free, each for itself: what fitted before the plan fits after it. */
 const Headroom = z.strictObject({
   percent: z
@@ -105,6 +137,7 @@ export const Policy = z.strictObject({
     .describe('Plan as if there were no budgets. The API server honours them all the same.'),
   scope: LabelSelector.optional().describe('Only nodes with these labels may be emptied.'),
   maxEvictions: z.int().min(0).optional().describe('No more pods are evicted by a plan.'),
+  maxNodes: z.int().min(0).optional().describe('No more nodes are emptied by a plan.'),
   maxNodesPerWave: z.int().min(1).default(10).describe('How many nodes are drained at the same time.'),
   defaultConstraints: z
     .array(TopologySpreadConstraint)
@@ -114,6 +147,32 @@ export const Policy = z.strictObject({
     ),
   scheduler: SchedulerProfile.optional().describe("How the cluster's default scheduler scores nodes; by default as it comes."),
   minNodes: z.int().min(0).default(1).describe('So many nodes stay, whatever they cost.'),
+  minSaving: z
+    .strictObject({
+      hourly: z.number().min(0).default(0).describe('$/h.'),
+      percent: z.number().min(0).max(100).default(0).describe('Of what the cluster costs.'),
+    })
+    .prefault({})
+    .describe('A plan that saves less is not worth it: nothing is emptied then.'),
+  utilizationBelow: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Only nodes are emptied of which less than this part is requested, of every resource. By default all.'),
+  balance: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "Only nodes are emptied that cost at least 1/balance as large a part of the money as their pods are of the disruption (Karpenter's consolidationThreshold, there 2).",
+    ),
+  protectedNamespaces: z.array(z.string()).default([]).describe('No pod of these is evicted.'),
+  disruptionWindows: z
+    .array(DisruptionWindow)
+    .default([])
+    .describe('Plans are carried out only in these; by default at any time. They are made and shown all the same.'),
+  workloads: z.array(WorkloadRule).default([]).describe('What holds for some pods only.'),
   headroom: Headroom.optional().describe('Room that is left free for what is to come; by default none.'),
 })
 export type Policy = z.infer<typeof Policy>

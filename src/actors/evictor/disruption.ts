@@ -11,6 +11,7 @@ import { isDisposable, isOfNode, isSafe, removalDelayed, removalDisabled } from 
 import { barePod, notReplicated, singleReplica } from './eligibility/owners.ts'
 import { resourceQuota } from './eligibility/resource-quota.ts'
 import { inOrder, type PodRule } from './eligibility/rule.ts'
+import { outsideWindow, protectedNamespace } from './eligibility/workload-rules.ts'
 import { nowhere } from './fit.ts'
 import type { Shape } from './model/shape.ts'
 import type { Model, PodEntry } from './model.ts'
@@ -26,6 +27,8 @@ export type Disruption = {
 /** In this order; the first that has something against an eviction is the reason. */
 export const podRules: readonly PodRule[] = [
   removalDisabled,
+  protectedNamespace,
+  outsideWindow,
   gang,
   barePod,
   notReplicated,
@@ -58,7 +61,7 @@ const budgetsByShape = (model: Model, policy: Policy): Disruption['budgetsOf'] =
 export const disruption = (model: Model, policy: Policy, now: number): Disruption => {
   const budgetsOf = budgetsByShape(model, policy)
   const judge = (shape: Shape, ready: boolean): Omit<Reason, 'pod'> | undefined => {
-    const asked = { model, policy, shape, ready, budgets: budgetsOf(shape) }
+    const asked = { model, policy, shape, ready, now, budgets: budgetsOf(shape) }
     for (const { name, why, isWaivable } of podRules) {
       const message = isWaivable && isSafe(shape) ? undefined : why(asked)
       if (message !== undefined) return { code: name, message }
@@ -90,4 +93,4 @@ export const disruption = (model: Model, policy: Policy, now: number): Disruptio
     },
   }
 }
-const NOTHING = { ready: true, budgets: [] }
+const NOTHING = { ready: true, now: 0, budgets: [] }

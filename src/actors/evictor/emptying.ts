@@ -1,6 +1,7 @@
 import type { Policy, Reason } from '../../events/plan.ts'
 import type { Bill } from './commitments.ts'
 import type { Disruption } from './disruption.ts'
+import { isMeant } from './eligibility/workload-rules.ts'
 import { type Headroom, seat } from './headroom/headroom.ts'
 import type { Shape } from './model/shape.ts'
 import type { Model, NodeEntry, PodEntry } from './model.ts'
@@ -123,6 +124,20 @@ export const attempts = (
     }
     return undefined
   }
+  const limits = policy.workloads.filter(({ maxEvictions }) => maxEvictions !== undefined)
+  /** What the policy has against evicting all these, in pods of one owner. */
+  const overLimit = (pods: readonly PodEntry[]): string | undefined => {
+    for (const rule of limits) {
+      const counts = Map.groupBy(
+        pods.filter(({ shape }) => isMeant(rule, shape)),
+        ({ shape }) => shape.owner?.uid ?? shape.key,
+      )
+      for (const [, list] of counts)
+        if (list.length > (rule.maxEvictions ?? 0))
+          return `${list.length} pods of ${list[0]?.namespace}/${list[0]?.shape.owner?.name ?? ''} would be evicted: the policy allows ${rule.maxEvictions}`
+    }
+    return undefined
+  }
   const hasGuests = ({ pods }: NodeEntry): boolean => {
     for (const pod of pods) if (origins.has(pod)) return true
     return false
@@ -153,6 +168,8 @@ export const attempts = (
   }
   return (node) => {
     if (task.isLate()) return () => LATE
+    if (gone.size >= (policy.maxNodes ?? Number.POSITIVE_INFINITY))
+      return because('NodeLimit', `the policy empties ${policy.maxNodes} node(s) in one plan`)
     if (nodes.length - gone.size <= policy.minNodes) return because('MinNodes', `the policy keeps ${policy.minNodes} node(s)`)
     const paid = task.covered.get(node)
     if (paid) return () => paid
@@ -161,6 +178,8 @@ export const attempts = (
     const evicted = pods.filter((pod) => !origins.has(pod) && !headroom.room.has(pod))
     if (evicted.length + origins.size > (policy.maxEvictions ?? Number.POSITIVE_INFINITY))
       return because('EvictionLimit', `its ${evicted.length} pods would exceed the limit of ${policy.maxEvictions} evictions`)
+    const tooMany = limits.length > 0 ? overLimit([...origins.keys(), ...evicted]) : undefined
+    if (tooMany !== undefined) return because('WorkloadLimit', tooMany)
     const mark = model.mark()
     model.drain(node)
     if (moveAll(node, pods)) {

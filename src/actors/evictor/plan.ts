@@ -1,9 +1,11 @@
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
 import type { LinearSolver } from '../../ports.ts'
+import { unbalanced } from './balance.ts'
 import { volumeBound } from './bound.ts'
 import { billOf, sharesOf } from './commitments.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
+import { wellUsed } from './eligibility/well-used.ts'
 import { type Draft, type Drained, explain, type Task } from './emptying.ts'
 import { headroomOf } from './headroom/headroom.ts'
 import { outlineOf } from './keep-set/outline.ts'
@@ -67,11 +69,12 @@ const fixedNodes = (
   judge: Disruption,
   { now, avoid = [] }: PlanOptions,
   awaited: ReadonlySet<NodeEntry>,
+  tooMuch: (node: NodeEntry) => Reason | undefined,
 ): ReadonlyMap<NodeEntry, readonly Reason[]> => {
   const left = new Set(avoid)
   const fixed = new Map<NodeEntry, readonly Reason[]>()
   for (const node of model.nodes.values()) {
-    const own = nodeBlocked(node, policy, now, left)
+    const own = nodeBlocked(node, policy, now, left) ?? wellUsed(model, node, policy) ?? tooMuch(node)
     const waiting: Reason = { code: 'PodPending', message: 'a pod that waits for a node has room here' }
     const reasons = own ? [own] : awaited.has(node) ? [waiting] : stuckPods(model, node, judge).slice(0, MOST_REASONS)
     if (reasons.length > 0) fixed.set(node, reasons)
@@ -185,6 +188,13 @@ const safest = (task: Task, found: readonly Candidate[], ground: () => Ground): 
   return best ?? { ...nothing, spared: new Map(), stranded: 0 }
 }
 
+/** Why nothing of a plan is carried out that saves less than the policy wants. */
+const tooLittle = ({ nodes, bill, policy: { minSaving } }: Task, { saved }: Draft): Reason | undefined => {
+  const least = Math.max(minSaving.hourly, (minSaving.percent / 100) * bill.total(nodes))
+  if (saved >= least - TINY) return undefined
+  return { code: 'MinSaving', message: `the whole plan would save $${cents(saved)}/h: the policy wants $${cents(least)}/h` }
+}
+
 const drainOf = ({ node, wave, moves }: Staged): Drain => ({
   node: node.name,
   uid: node.object?.metadata.uid ?? '',
@@ -242,7 +252,8 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
   const list = hourlyCosts(model, prices)
   const nodes = [...list.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy, options.now)
-  const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes))
+  const tooMuch = unbalanced(nodes, list, judge, policy)
+  const fixed = fixedNodes(model, policy, judge, options, seatPending(model, nodes), tooMuch)
   const headroom = headroomOf(model, nodes, policy)
   const bill = billOf(list, prices.commitments)
   // Commitments are best used for what would be hardest to empty.
@@ -308,12 +319,14 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, ground, options) }
   const rehearsing = { ...task, isOver: () => elapsed() > deadlineMs }
   const found = safest(rehearsing, candidates(problem, options.onFound), ground)
-  const kept = explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft)
+  const kept = new Map(explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft))
+  const little = tooLittle(task, found.draft)
+  if (little) for (const { node } of found.drains) kept.set(node, [little])
   model.rollback(mark)
   task.headroom.release()
   const committed = sum(task.bill.pools.map(({ covered }) => covered))
   const volume = volumeBound(model, task.disruption, task.bill.list) - committed
   const bound = task.bill.fixed + Math.max(0, volume, relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
-  return planOf(task, found, kept, prices, bound, Math.round(elapsed()))
+  return planOf(task, little ? { ...found, ...nothing, stranded: 0 } : found, kept, prices, bound, Math.round(elapsed()))
 }

@@ -1,9 +1,11 @@
 import type { Drain, Plan, Policy } from '../../events/plan.ts'
 import { disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
+import { wellUsed } from './eligibility/well-used.ts'
 import { headroomOf } from './headroom/headroom.ts'
 import type { Model } from './model.ts'
 import { bestFit, noRoom, seatPending, toMove } from './placing.ts'
+import { mayDisrupt } from './windows.ts'
 
 export type VerifiedDrains = {
   readonly nodes: readonly string[]
@@ -35,7 +37,9 @@ export const verifyDrains = (
     if (!drain) return 'the plan does not empty it'
     if (!node?.object) return 'the node is gone'
     if (node.object.metadata.uid !== drain.uid) return 'another node has its name now'
-    const own = nodeBlocked(node, policy, now, new Set())
+    if (!mayDisrupt(policy.disruptionWindows, now))
+      return 'the windows in which the policy lets plans be carried out are closed now'
+    const own = nodeBlocked(node, policy, now, new Set()) ?? wellUsed(model, node, policy)
     if (own) return own.message
     if (awaited.has(node)) return 'a pod that waits is expected on it'
     if (left <= policy.minNodes) return `the policy keeps ${policy.minNodes} node(s)`

@@ -7,6 +7,7 @@ import { createModel } from '../../actors/evictor/model.ts'
 import { clusterCost, planCluster } from '../../actors/evictor/plan.ts'
 import { priceOf } from '../../actors/evictor/prices.ts'
 import { verifyDrains } from '../../actors/evictor/verify.ts'
+import { mayDisrupt } from '../../actors/evictor/windows.ts'
 import { highsSolver } from '../../adapters/highs/solver.ts'
 import { readObjects } from '../../adapters/jetstream/objects-reader.ts'
 import { CORDONED_BY } from '../../events/controller.ts'
@@ -196,7 +197,8 @@ const isCheaper = (a: Plan, b: Plan): boolean =>
   a.after.hourlyCost < b.after.hourlyCost || (a.after.hourlyCost === b.after.hourlyCost && a.evictions < b.evictions)
 /** A plan of what is known. Where nothing has been learned since the last, that one stands until there is a better one. */
 const planned = (avoid: readonly string[]): Plan => {
-  const ground = JSON.stringify([learned, avoid.toSorted()])
+  const open = policy.workloads.map(({ disruptionWindows }) => mayDisrupt(disruptionWindows, Date.now()))
+  const ground = JSON.stringify([learned, avoid.toSorted(), open])
   const startedAt = performance.now()
   const elapsed = (): number => performance.now() - startedAt
   const stands = last?.ground === ground ? last : undefined
@@ -217,7 +219,11 @@ const answers: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
     await readiness()
     const plan = planned(avoid)
     const record = await kept(plan)
-    return { summary: summaryOf(record), wave: [...firstWave(plan)], leftover: [...leftovers(plan)] }
+    return {
+      summary: summaryOf(record),
+      wave: mayDisrupt(policy.disruptionWindows, Date.now()) ? [...firstWave(plan)] : [],
+      leftover: [...leftovers(plan)],
+    }
   },
   verify: async ({ plan, nodes }: { plan: string; nodes: readonly string[] }) => {
     await readiness()

@@ -9,6 +9,8 @@ type Case = {
   readonly policy: Policy
   readonly shape: Shape
   readonly ready: boolean
+  /** Epoch milliseconds. */
+  readonly now: number
   /** The budgets that select them. */
   readonly budgets: readonly PodDisruptionBudget[]
 }

@@ -2,6 +2,7 @@ import type { Reason } from '../../../events/plan.ts'
 import type { Drained, Task } from '../emptying.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { shelter } from '../scheduling/shelter.ts'
+import { noHeadroom } from './headroom.ts'
 
 /** What drains would leave of the headroom: nothing is missing when no node has to be kept for it. */
 export type Kept = {
@@ -22,6 +23,7 @@ export const keptForHeadroom = (
   landings: ReadonlyMap<PodEntry, NodeEntry> = new Map(),
 ): Kept => {
   const { model, headroom, hourly } = task
+  if (headroom === noHeadroom) return nothing
   const mark = model.mark()
   for (const { node } of drains) model.drain(node)
   for (const { moves } of drains) for (const { pod, to } of moves) model.move(pod, landings.get(pod) ?? to)

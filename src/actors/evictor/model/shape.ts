@@ -57,6 +57,7 @@ const PREFIXES = [
   'scheduling.k8s.io/',
   'scheduling.volcano.sh/',
   'kueue.x-k8s.io/',
+  'controller.kubernetes.io/pod-deletion-cost',
 ]
 /** Its value is the same for no two pods, and nobody reads it here. */
 export const MIRROR = 'kubernetes.io/config.mirror'
