@@ -3,10 +3,12 @@ import { expect, test } from 'vitest'
 import { billOf } from '../../../src/actors/evictor/commitments.ts'
 import { disruption } from '../../../src/actors/evictor/disruption.ts'
 import type { Task } from '../../../src/actors/evictor/emptying.ts'
+import { search } from '../../../src/actors/evictor/fit.ts'
 import { noHeadroom } from '../../../src/actors/evictor/headroom/headroom.ts'
-import type { Model } from '../../../src/actors/evictor/model.ts'
+import type { Model, NodeEntry, PodEntry } from '../../../src/actors/evictor/model.ts'
 import { planCluster } from '../../../src/actors/evictor/plan.ts'
 import { createBoard } from '../../../src/actors/evictor/scheduling/board.ts'
+import { scarcestFirst } from '../../../src/actors/evictor/scheduling/order.ts'
 import { rehearse } from '../../../src/actors/evictor/scheduling/rehearsal.ts'
 import { enoughNodes, searchOrder } from '../../../src/actors/evictor/scheduling/sampling.ts'
 import { bestOf, groundOf, resourceScorers, scoresOf } from '../../../src/actors/evictor/scheduling/score.ts'
@@ -228,7 +230,7 @@ test('steady: of drains that strand a pod one is given up, for its sake', () => 
     const from = demand(model.nodes.get(name))
     return { node: from, moves: [...from.pods].map((moved) => ({ pod: moved, to: six })) }
   })
-  const { drains, spared, stranded } = steady(task, groundOf(model), drained)
+  const { drains, spared, stranded } = steady(task, groundOf(model), scarcestFirst, drained)
   expect([drains.map((drain) => drain.node.name), stranded]).toEqual([['threes'], 0])
   expect([...spared].map(([{ name }, reasons]) => [name, reasons])).toEqual([
     [
@@ -285,29 +287,41 @@ const demand = <Item>(item: Item | undefined): Item => {
   return item
 }
 
-test('board: nodes that have changed are judged anew, the others as before', () => {
+test('board: finds the nodes that a search through all of them finds, with the same scores', () => {
   fc.assert(
     fc.property(
       clusters({ nodes: 5, pods: 12, ruled: false }),
-      fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 20 }),
+      fc.array(fc.record({ which: fc.nat(), where: fc.nat(), start: fc.nat(), enough: fc.integer({ min: 1, max: 6 }) }), {
+        maxLength: 20,
+      }),
       (objects, moves) => {
         const model = modelOf(...objects)
         const ground = groundOf(model)
         const nodes = [...model.nodes.values()].filter(({ object }) => object)
         const pods = [...model.pods.values()]
         if (nodes.length === 0 || pods.length === 0) return
+        const put = (pod: PodEntry, to: NodeEntry | undefined): void => {
+          ground.unsaid.move(pod, to)
+          model.move(pod, to)
+        }
+        for (const pod of pods) put(pod, undefined)
         const board = createBoard(ground, nodes)
-        const positions = nodes.map((_, position) => position)
-        for (const [which, where] of moves) {
+        for (const { which, where, start, enough } of moves) {
           const [moved, to] = [demand(pods[which % pods.length]), demand(nodes[where % nodes.length])]
-          for (const node of [undefined, to]) {
-            if (moved.node) board.changed(moved.node)
-            ground.unsaid.move(moved, node)
-            model.move(moved, node)
-          }
+          if (!moved.node) put(moved, to)
           board.changed(to)
           const { shape } = demand(pods[where % pods.length])
-          expect([...board.scores(shape, positions)]).toEqual([...scoresOf(ground, shape, nodes, resourceScorers)])
+          const first = start % nodes.length
+          const asked = search(model, shape)
+          const round = [...nodes.slice(first), ...nodes.slice(0, first)]
+          const fits = (node: NodeEntry): boolean => asked?.quick(node) === true && !asked.rest?.(node)
+          const all = nodes.filter(fits)
+          const fitting = all.length < enough ? all : round.filter(fits).slice(0, enough)
+          const found = board.find(shape, first, enough)
+          expect(new Set(found.nodes)).toEqual(new Set(fitting))
+          const last = all.length < enough ? undefined : fitting.at(-1)
+          expect(found.last === undefined ? undefined : nodes[found.last]).toBe(last)
+          expect([...found.scores]).toEqual([...scoresOf(ground, shape, found.nodes, resourceScorers)])
         }
       },
     ),

@@ -108,15 +108,13 @@ export const podTopologySpread: Scorer = {
       const unscored = isStrict ? unscoredOf(counted, nodes) : undefined
       // Pods in small topologies are not to be watered down by those in larger ones.
       const terms = counted.map((each) => ({ ...each, factor: Math.log(sizeOf(each, nodes, unscored) + 2) }))
-      for (let at = 0; at < nodes.length; at += 1) {
-        const index = nodes[at]?.index ?? -1
-        let sum = 0
-        for (const { of, counts, maxSkew, factor } of terms) {
-          const domain = of[index] ?? -1
-          if (domain >= 0) sum += (counts[domain] ?? 0) * factor + (maxSkew - 1)
+      into.fill(0, 0, nodes.length)
+      for (const { of, counts, maxSkew, factor } of terms)
+        for (let at = 0; at < nodes.length; at += 1) {
+          const domain = of[nodes[at]?.index ?? -1] ?? -1
+          if (domain >= 0) into[at] = (into[at] ?? 0) + ((counts[domain] ?? 0) * factor + (maxSkew - 1))
         }
-        into[at] = Math.round(sum)
-      }
+      for (let at = 0; at < nodes.length; at += 1) into[at] = Math.round(into[at] ?? 0)
       normalise(into, nodes.length, unscored)
     }
   },

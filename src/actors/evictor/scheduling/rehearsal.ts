@@ -1,6 +1,5 @@
 import { seeded, shuffled } from '../chance.ts'
 import type { Drained } from '../emptying.ts'
-import { search } from '../fit.ts'
 import type { Shape } from '../model/shape.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { byName } from '../placing.ts'
@@ -20,49 +19,21 @@ export type Rehearsal = {
 type Scheduler = {
   readonly ground: Ground
   readonly nodes: readonly NodeEntry[]
-  /** Positions of the nodes that are not drained. */
-  open: Int32Array
-  readonly board: Board
+  /** Of the nodes that are not drained. */
+  board: Board
   readonly enough: number
   readonly lots: () => number
   /** Where the next search begins. */
   start: number
 }
 
-const openOf = (nodes: readonly NodeEntry[]): Int32Array =>
-  Int32Array.from(nodes.flatMap(({ draining }, position) => (draining ? [] : [position])))
-
-type Found = { readonly nodes: readonly NodeEntry[]; readonly positions: readonly number[] }
-/** The nodes that pass the Filters, until there are enough of them. */
-const feasible = (scheduler: Scheduler, shape: Shape): Found => {
-  const { ground, nodes, open, enough, start } = scheduler
-  const found: NodeEntry[] = []
-  const positions: number[] = []
-  const asked = search(ground.model, shape)
-  if (!asked) return { nodes: found, positions }
-  const { quick, rest } = asked
-  let last = start - 1
-  for (let tried = 0, at = firstFrom(open, start); tried < open.length && found.length < enough; tried += 1) {
-    last = open[at] ?? 0
-    at = at + 1 === open.length ? 0 : at + 1
-    const node = nodes[last]
-    if (!node || !quick(node) || rest?.(node)) continue
-    found.push(node)
-    positions.push(last)
-  }
-  if (found.length === enough) scheduler.start = (last + 1) % nodes.length
-  return { nodes: found, positions }
-}
-/** The first of the positions, which increase, that is no less; that of the first of all if none is. */
-const firstFrom = (open: Int32Array, start: number): number => {
-  for (let at = 0; at < open.length; at += 1) if ((open[at] ?? 0) >= start) return at
-  return 0
-}
-
-/** Those of the best score. */
-const bestOf = ({ ground, board }: Scheduler, shape: Shape, { nodes, positions }: Found): readonly NodeEntry[] => {
+/** Those of the best score among the nodes that pass the Filters. */
+const bestOf = (scheduler: Scheduler, shape: Shape): readonly NodeEntry[] => {
+  const { ground, board, enough, start } = scheduler
+  const { nodes, scores, last } = board.find(shape, start, enough)
+  if (last !== undefined) scheduler.start = (last + 1) % scheduler.nodes.length
   if (nodes.length < 2) return nodes
-  const scores = scoresOf(ground, shape, nodes, comparingScorers, board.scores(shape, positions))
+  scoresOf(ground, shape, nodes, comparingScorers, scores)
   const best: NodeEntry[] = []
   let most = Number.NEGATIVE_INFINITY
   for (let at = 0; at < nodes.length; at += 1) {
@@ -77,7 +48,7 @@ const bestOf = ({ ground, board }: Scheduler, shape: Shape, { nodes, positions }
 
 /** One scheduling cycle. @returns where the pod, which is off its node, is put */
 const schedule = (scheduler: Scheduler, pod: PodEntry): NodeEntry | undefined => {
-  const best = bestOf(scheduler, pod.shape, feasible(scheduler, pod.shape))
+  const best = bestOf(scheduler, pod.shape)
   const node = best[Math.floor(scheduler.lots() * best.length)]
   if (node) put(scheduler, pod, node)
   return node
@@ -121,19 +92,17 @@ export const rehearse = (
     lots,
   )
   const enough = enoughNodes(nodes.length, profile.percentageOfNodesToScore)
-  const board = createBoard(ground, nodes)
   const scheduler: Scheduler = {
     ground,
     nodes,
-    open: openOf(nodes),
-    board,
+    board: createBoard(ground, nodes),
     enough,
     lots,
     start: Math.floor(lots() * nodes.length),
   }
   awaited(scheduler, seed % 2 === 0)
   for (const { node } of drains) model.drain(node)
-  scheduler.open = openOf(nodes)
+  scheduler.board = createBoard(ground, nodes)
   const pods = drains.flatMap(({ moves }) => moves.map(({ pod }) => pod))
   const stranded: PodEntry[] = []
   let tried = 0
