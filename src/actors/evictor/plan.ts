@@ -17,9 +17,10 @@ import { keepSet } from './planners/keep-set.ts'
 import type { Planner, Problem } from './planners/planner.ts'
 import { priceOf, pricingOf } from './prices.ts'
 import { replay } from './replay.ts'
+import { type Order, scarcestFirst } from './scheduling/order.ts'
 import { groundOf } from './scheduling/score.ts'
 import type { Ground } from './scheduling/scorer.ts'
-import { type Steady, steady, tried } from './scheduling/steady.ts'
+import { calmest, type Steady, steady, tried } from './scheduling/steady.ts'
 import { type Staged, staged } from './waves.ts'
 
 export type PlanOptions = {
@@ -101,7 +102,7 @@ const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
 const planners: readonly Planner[] = [keepSet, ...greedyPlanners]
 
 /** Many rehearsals cost about so much more than the first. */
-const LOSSES = 5
+const LOSSES = 1.5
 /** No more are remembered: each has a list of all its moves. */
 const MOST_CANDIDATES = 2
 /** What is rehearsed comes first: it is known what of it will be left. Then what saves most, with the fewest evictions. */
@@ -165,22 +166,45 @@ const nothing: Candidate = {
   drains: [],
 }
 
+/** What rehearsals need, made when it is first asked for: the first plan does not wait for it. */
+type Stage = {
+  readonly ground: () => Ground
+  /** The order in which the first drains that were asked about are calmest: of others like them too, nearly always. */
+  readonly order: (drained: readonly Drained[]) => Order
+}
+const stageOf = (task: Task, { deadlineMs = Number.POSITIVE_INFINITY }: PlanOptions): Stage => {
+  let made: Ground | undefined
+  let chosen: Order | undefined
+  const ground = (): Ground => {
+    made ??= groundOf(task.model, task.policy.scheduler)
+    return made
+  }
+  return {
+    ground,
+    order(drained) {
+      // Where rehearsals take long there is no time for one that only compares.
+      chosen ??= isLong(task.model, deadlineMs) ? scarcestFirst : calmest(task, ground(), drained)
+      return chosen
+    },
+  }
+}
+
 type Safe = Candidate & Omit<Steady, 'drains'>
 /** The candidate as far as no pod is left pending by it, wherever the scheduler puts the others. */
-const safe = (task: Task, ground: Ground, { planner, draft, drains }: Candidate): Safe => {
-  const found = steady(task, ground, drains)
+const safe = (task: Task, stage: Stage, { planner, draft, drains }: Candidate): Safe => {
+  const found = steady(task, stage.ground(), stage.order(drains), drains)
   const evictions = sum(found.drains.map(({ moves }) => moves.length))
   const saved = savedBy(task, found.drains)
   return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
 }
 /** The one that saves most when it is safe. Whoever saves less before can't be it. */
-const safest = (task: Task, found: readonly Candidate[], ground: () => Ground): Safe => {
+const safest = (task: Task, found: readonly Candidate[], stage: Stage): Safe => {
   let best: Safe | undefined
   for (const candidate of found) {
     // What was not rehearsed saves more only on paper.
     if (best && (task.isLate() || (best.draft.loss !== undefined && candidate.draft.loss === undefined))) break
     if (best && !isBetter(candidate, best)) continue
-    const made = safe(task, ground(), candidate)
+    const made = safe(task, stage, candidate)
     // Late, one rehearsal was enough for it: not beside one that stood all of them.
     if (best?.stranded === 0 && task.isLate()) break
     if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
@@ -234,12 +258,12 @@ const planOf = (
  * Plans are chosen in this part of the time, made safe until that, and rehearsed until that; the rest is for reasons. Where
  * rehearsals take long the choice is rehearsed only in the end.
  */
-const CHOICE_SHARE = 0.2
-const SEARCH_SHARE = 0.7
+const CHOICE_SHARE = 0.4
+const SEARCH_SHARE = 0.6
 const LONG_SHARE = 0.55
 const REHEARSAL_SHARE = 0.9
 /** So many rehearsals there has to be time for in the end. */
-const LAST_REHEARSALS = 4
+const LAST_REHEARSALS = 12
 /** A rehearsal is quick that asks about no more than so many pairs of pod and node for each millisecond there is. */
 const PAIRS_PER_MS = 4_000
 const isLong = ({ pods, nodes }: Model, deadlineMs: number): boolean => pods.size * nodes.size > PAIRS_PER_MS * deadlineMs
@@ -279,7 +303,7 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
 /** How long planners may choose, and how long they may go on making it safe: as long as the last rehearsals need none of it. */
 const pace = (
   task: Task,
-  ground: () => Ground,
+  stage: Stage,
   { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY }: PlanOptions,
 ): Pick<Problem, 'isLate' | 'isChosen' | 'trial'> => {
   if (isLong(task.model, deadlineMs)) {
@@ -291,8 +315,9 @@ const pace = (
     isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
     isLate: () => elapsed() > Math.min(deadlineMs * SEARCH_SHARE, deadlineMs * REHEARSAL_SHARE - LAST_REHEARSALS * trialMs),
     trial: (drained, seed) => {
+      const order = stage.order(drained)
       const startedAt = elapsed()
-      const trial = tried(task, ground(), drained, seed)
+      const trial = tried(task, stage.ground(), order, drained, seed)
       trialMs = elapsed() - startedAt
       return trial
     },
@@ -310,15 +335,10 @@ export const planCluster = (model: Model, policy: Policy, prices: Prices, option
   const outline = outlineOf(task)
   const relaxed = solver && relax(solver, outline)
   const left = (): number => Math.max(0, deadlineMs - elapsed())
-  let made: Ground | undefined
-  // When it is first asked for: the first plan does not wait for it.
-  const ground = (): Ground => {
-    made ??= groundOf(model, policy.scheduler)
-    return made
-  }
-  const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, ground, options) }
+  const stage = stageOf(task, options)
+  const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, stage, options) }
   const rehearsing = { ...task, isOver: () => elapsed() > deadlineMs }
-  const found = safest(rehearsing, candidates(problem, options.onFound), ground)
+  const found = safest(rehearsing, candidates(problem, options.onFound), stage)
   const kept = new Map(explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft))
   const little = tooLittle(task, found.draft)
   if (little) for (const { node } of found.drains) kept.set(node, [little])

@@ -24,7 +24,7 @@ const LEAST_SHARE = 0.05
 const SCARCE = 0.9
 /** An eviction of a pod of mean size weighs as much as so large a part of what a pod costs on average. */
 const UNREST_SHARE = 0.08
-/** Where pods would be left pending, hosts are filled up to this share of their capacities less; again, where many would. */
+/** Where many pods would be left pending, hosts are filled up to this share of their capacities less. */
 const MARGIN = 0.005
 const SQUEEZES = 3
 const MANY = 0.015
@@ -100,7 +100,7 @@ function* secured(
       yield { ...draft, loss }
       if (stranded.length === 0) shown = weightOf(cover, terms)
       else {
-        if (squeezes === 0 || (squeezes < SQUEEZES && stranded.length > MANY * draft.evictions)) cover.squeeze(MARGIN)
+        if (squeezes < SQUEEZES && stranded.length > MANY * draft.evictions) cover.squeeze(MARGIN)
         else for (const [kind, pods] of counted(outline, stranded)) cover.reserve(kind, Math.ceil(RESERVED * pods))
         squeezes += 1
         search.complete(terms)

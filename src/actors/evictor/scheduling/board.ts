@@ -6,7 +6,7 @@ import { resourceScorers, scoresOf } from './score.ts'
 import type { Ground } from './scorer.ts'
 
 /** Nodes that pass the Filters, and their scores by resources. */
-export type Found = {
+type Found = {
   readonly nodes: readonly NodeEntry[]
   readonly scores: Float64Array<ArrayBuffer>
   /** The position of the last that was looked at, if the others were not needed. */
@@ -29,7 +29,7 @@ const keyOf = ({ unsaid }: Ground, shape: Shape): string => {
   return `${shape.demand.join(';')}|${cpu},${memory}|${standingKey(shape)}`
 }
 
-/** The nodes that had room when they were last judged, in the order of their positions: where, which, the score, and when that was. */
+/** The nodes that had room when last judged, by position: where, which, the score, and when that was. */
 type Row = {
   readonly positions: Int32Array
   readonly nodes: NodeEntry[]

@@ -4,10 +4,10 @@ import { type Kept, keptForHeadroom } from '../headroom/keeping.ts'
 import type { NodeEntry, PodEntry } from '../model.ts'
 import { replay } from '../replay.ts'
 import { type Staged, staged } from '../waves.ts'
-import { scarcestFirst } from './order.ts'
+import { dearestFirst, type Order, scarcestFirst } from './order.ts'
 import { type Rehearsal, rehearse } from './rehearsal.ts'
+import { relief } from './relief.ts'
 import type { Ground } from './scorer.ts'
-import { shelter } from './shelter.ts'
 
 export type Steady = {
   /** In the order of execution; each move goes to where a rehearsal had the pod land. */
@@ -31,67 +31,87 @@ const MOST = 200
 const PODS_IN_ALL = 30_000
 
 /** A rehearsal, and what its landings leave of the headroom. Not asked while pods are left pending: there is to be more room. */
-type Judged = Rehearsal & { readonly lacking: Kept }
+type Judged = Rehearsal & { readonly seed: number; readonly lacking: Kept }
 const judged = (task: Task, ground: Ground, drains: readonly Drained[], seed: number, isOver?: () => boolean): Judged => {
   const rehearsal = rehearse(ground, drains, seed, isOver)
   const isNext = rehearsal.stranded.length === 0 || task.isOver()
-  return { ...rehearsal, lacking: isNext ? keptForHeadroom(task, drains, rehearsal.landings) : NOTHING }
+  return { ...rehearsal, seed, lacking: isNext ? keptForHeadroom(task, drains, rehearsal.landings) : NOTHING }
 }
 const NOTHING: Kept = { nodes: new Map(), pods: [] }
 
 /** What one rehearsal makes of drains: who is left pending, and $/h of the nodes that would have to be kept for them. */
 export type Trial = { readonly stranded: readonly PodEntry[]; readonly loss: number }
-export const tried = (task: Task, ground: Ground, drained: readonly Drained[], seed: number): Trial => {
-  const { stranded, lacking } = judged(task, ground, inOrder(task, drained), seed, task.isOver)
-  const kept = new Set([...shelter(task, drained, stranded).keys(), ...lacking.nodes.keys()])
+export const tried = (task: Task, ground: Ground, order: Order, drained: readonly Drained[], seed: number): Trial => {
+  const { stranded, lacking } = judged(task, ground, inOrder(task, order, drained), seed, task.isOver)
+  const kept = new Set([...relief(task, drained, stranded, 1).keys(), ...lacking.nodes.keys()])
   const loss = [...kept].reduce((sum, node) => sum + (task.hourly.get(node) ?? 0), 0)
   return { stranded: [...stranded, ...lacking.pods], loss }
 }
 
-/** In the order of execution, as the budgets have it. */
-const inOrder = ({ model, disruption, policy }: Task, drained: readonly Drained[]): readonly Staged[] =>
-  staged(scarcestFirst(model, drained), disruption, policy, false)
+/** As the budgets have it, else in the order given. */
+const inOrder = (task: Task, order: Order, drained: readonly Drained[]): readonly Staged[] =>
+  staged(order(task, drained), task.disruption, task.policy, false)
+
+const orders: readonly Order[] = [scarcestFirst, dearestFirst]
+/** The order that leaves the fewest pods pending; the first if it leaves none, or takes too long. */
+export const calmest = (task: Task, ground: Ground, drained: readonly Drained[]): Order => {
+  let [best, fewest] = [scarcestFirst, Number.POSITIVE_INFINITY]
+  for (const order of orders) {
+    const { stranded, untried } = rehearse(ground, inOrder(task, order, drained), 1, task.isLate)
+    if (untried > 0) break
+    if (stranded.length < fewest) [best, fewest] = [order, stranded.length]
+    if (fewest === 0) break
+  }
+  return best
+}
+
 const without = (drained: readonly Drained[], spared: ReadonlyMap<NodeEntry, unknown>): readonly Drained[] =>
   drained.filter(({ node }) => !spared.has(node))
 
 type Cut = { readonly drains: readonly Staged[]; readonly spared: ReadonlyMap<NodeEntry, Reason>; readonly first: Judged }
 
 /**
- * The first rehearsal that leaves a pod pending or too little headroom, of so many; the first of all when none does. Ends early when it is late, but
- * not before the first.
+ * The first rehearsal that leaves a pod pending or too little headroom, of so many; the first of all when none does. Ends early
+ * when it is late, but not before the first.
+ * @param from the seed to begin with: what has just failed is likeliest to fail again
  */
-const worst = (task: Task, ground: Ground, drains: readonly Staged[]): Judged => {
-  const first = judged(task, ground, drains, 1, task.isOver)
+const worst = (task: Task, ground: Ground, drains: readonly Staged[], from: number): Judged => {
+  const first = judged(task, ground, drains, from, task.isOver)
   const enough = rehearsalsOf(drains)
   let each = first
-  for (let seed = 2; seed <= enough && each.untried === 0 && isClean(each) && !task.isLate(); seed += 1)
-    each = judged(task, ground, drains, seed)
+  for (let seed = 1; seed <= enough && each.untried === 0 && isClean(each) && !task.isLate(); seed += 1)
+    if (seed !== from) each = judged(task, ground, drains, seed)
   return isClean(each) ? first : each
 }
 const isClean = ({ stranded, lacking }: Judged): boolean => stranded.length + lacking.nodes.size === 0
 
+/** For so large a part of the pods that are left pending nodes are kept before it is rehearsed again; for all when it is late. */
+const RELIEVED = 0.5
 /** Gives up drains until no rehearsal leaves a pod pending or too little headroom. That is left in any case. */
-const cut = (task: Task, ground: Ground, drained: readonly Drained[]): Cut => {
+const cut = (task: Task, ground: Ground, order: Order, drained: readonly Drained[]): Cut => {
   const spared = new Map<NodeEntry, Reason>()
-  for (;;) {
-    const drains = inOrder(task, without(drained, spared))
-    const first = worst(task, ground, drains)
+  for (let from = 1; ; ) {
+    const drains = inOrder(task, order, without(drained, spared))
+    const first = worst(task, ground, drains, from)
     if (first.lacking.nodes.size === 0 && (first.stranded.length === 0 || task.isOver())) return { drains, spared, first }
-    for (const [node, pod] of shelter(task, drains, first.stranded)) spared.set(node, because(pod))
+    for (const [node, pod] of relief(task, drains, first.stranded, task.isLate() ? 1 : RELIEVED)) spared.set(node, because(pod))
     for (const [node, reason] of first.lacking.nodes) spared.set(node, reason)
+    from = first.seed
   }
 }
 
 /** Takes up again what was given up and need not have been, the dearest first, while there is time for all rehearsals. */
-const regain = (task: Task, ground: Ground, drained: readonly Drained[], found: Cut): Cut => {
+const regain = (task: Task, ground: Ground, order: Order, drained: readonly Drained[], found: Cut): Cut => {
   const spared = new Map(found.spared)
   let { drains, first } = found
+  let from = first.seed
   const price = (node: NodeEntry): number => task.hourly.get(node) ?? 0
   for (const [node, reason] of [...spared].sort(([a], [b]) => price(b) - price(a))) {
     if (task.isLate()) break
     spared.delete(node)
-    const more = inOrder(task, without(drained, spared))
-    const rehearsal = worst(task, ground, more)
+    const more = inOrder(task, order, without(drained, spared))
+    const rehearsal = worst(task, ground, more, from)
+    from = rehearsal.seed
     if (!isClean(rehearsal) || rehearsal.untried > 0 || task.isLate()) spared.set(node, reason)
     else [drains, first] = [more, rehearsal]
   }
@@ -119,12 +139,12 @@ const because = (pod: PodEntry): Reason => {
 }
 
 /**
- * Makes a plan safe from the scheduler's own choices. The drains are put in the order in which it strands fewest pods, and
- * rehearsed with its Filters, its Scores and ever other lots; where a pod is left pending all the same, the cheapest node that
- * would have taken it is kept. The model is left as it was.
+ * Makes a plan safe from the scheduler's own choices. The drains are put in this order and rehearsed with its Filters, its
+ * Scores and ever other lots; where pods are left pending all the same, nodes with their like are kept. The model is left as
+ * it was.
  */
-export const steady = (task: Task, ground: Ground, drained: readonly Drained[]): Steady => {
-  const found = regain(task, ground, drained, cut(task, ground, drained))
+export const steady = (task: Task, ground: Ground, order: Order, drained: readonly Drained[]): Steady => {
+  const found = regain(task, ground, order, drained, cut(task, ground, order, drained))
   return {
     drains: landed(task, drained, found),
     spared: new Map([...found.spared].map(([node, reason]) => [node, [reason]])),
