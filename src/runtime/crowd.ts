@@ -11,8 +11,8 @@ export type Crowd = { readonly base: Sources; readonly changes: readonly Change[
 
 /** Up to so many are kept in a bag. */
 export const FEW = 32
-/** After so many changes a new bag is made. */
-const MOST_CHANGES = 64
+/** After so many changes a new bag is made: of few often, of thousands seldom, since it costs a look at each of them. */
+const mostChanges = (size: number): number => Math.max(64, size / 8)
 
 /** These children as a crowd; undefined: they are few. */
 export const crowdFrom = (base: Sources): Crowd | undefined => {
@@ -46,7 +46,7 @@ export const changedCrowd = (crowd: Crowd, more: readonly Change[]): Crowd => {
     size += Number(src !== undefined) - Number(sourceIn(next, ref) !== undefined)
     next = { base: crowd.base, changes: [...next.changes, change], size }
   }
-  return next.changes.length > MOST_CHANGES ? { base: sourcesOf(next), changes: [], size } : next
+  return next.changes.length > mostChanges(size) ? { base: sourcesOf(next), changes: [], size } : next
 }
 
 /** Those that differ between two versions of a crowd, in each; undefined: it takes a look at all of them. */

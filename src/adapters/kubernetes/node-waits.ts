@@ -4,36 +4,43 @@ import type { KubernetesReads, NodeWaits, ReflectorListener } from '../../ports.
 
 type Wait = { readonly name: string; readonly look: (node: Node | undefined) => void; readonly fail: (error: unknown) => void }
 
-/** Waits for nodes over one watch, which is there while anybody waits. */
+/** After the last one who waited: thousands who find at once what they wait for would list all nodes again and again. */
+const LINGER_MS = 2_000
+
+/** Waits for nodes over one watch, which is there while anybody waits and a moment longer. */
 export const nodeWaits = (reads: KubernetesReads): NodeWaits => {
   const waits = new Set<Wait>()
   let watch: Watch | undefined
+  let lingering: NodeJS.Timeout | undefined
 
   const begin = (): Watch => {
     const end = new AbortController()
     const known = new Map<string, Node>()
-    const begun: Watch = { end, known, isListed: false }
+    const begun: Watch = { end, known, isCurrent: false }
     const tell = (name: string): void => {
       for (const wait of waits) if (wait.name === name) wait.look(known.get(name))
     }
-    const listed = (): void => {
-      begun.isListed = true
-      for (const { name, look } of waits) look(known.get(name))
+    const trust = (isCurrent: boolean): void => {
+      begun.isCurrent = isCurrent
+      if (isCurrent) for (const { name, look } of waits) look(known.get(name))
     }
     const failed = (error: unknown): void => {
       if (end.signal.aborted) return
       watch = undefined
       for (const { fail } of waits) fail(error)
     }
-    reads.reflect({ kind: nodes, version: 'v1' }, undefined, listener(known, tell, listed), end.signal).catch(failed)
+    reads.reflect({ kind: nodes, version: 'v1' }, undefined, listener(known, tell, trust), end.signal).catch(failed)
     return begun
   }
 
   const leave = (wait: Wait): void => {
     waits.delete(wait)
     if (waits.size > 0) return
-    watch?.end.abort(new Error('nobody waits for a node'))
-    watch = undefined
+    clearTimeout(lingering)
+    lingering = setTimeout(() => {
+      watch?.end.abort(new Error('nobody waits for a node'))
+      watch = undefined
+    }, LINGER_MS).unref()
   }
 
   return {
@@ -53,16 +60,22 @@ export const nodeWaits = (reads: KubernetesReads): NodeWaits => {
         if (signal.aborted) return reject(signal.reason as Error)
         signal.addEventListener('abort', abort, { once: true })
         waits.add(wait)
+        clearTimeout(lingering)
         watch ??= begin()
-        if (watch.isListed) look(watch.known.get(name))
+        if (watch.isCurrent) look(watch.known.get(name))
       }),
   }
 }
 
-type Watch = { readonly end: AbortController; readonly known: Map<string, Node>; isListed: boolean }
+/** `isCurrent`: what is known is what the API has; not before it was listed, and not while nothing is heard. */
+type Watch = { readonly end: AbortController; readonly known: Map<string, Node>; isCurrent: boolean }
 
 /** Keeps the nodes as they are. What was listed before and is not listed now is gone. */
-const listener = (known: Map<string, Node>, tell: (name: string) => void, allListed: () => void): ReflectorListener => {
+const listener = (
+  known: Map<string, Node>,
+  tell: (name: string) => void,
+  trust: (isCurrent: boolean) => void,
+): ReflectorListener => {
   let seen = new Set<string>()
   return {
     listing: () => {
@@ -76,7 +89,7 @@ const listener = (known: Map<string, Node>, tell: (name: string) => void, allLis
     },
     listed: () => {
       for (const name of known.keys()) if (!seen.has(name)) known.delete(name)
-      allListed()
+      trust(true)
     },
     changed: ({ type, object }) => {
       if (type === 'DELETED') known.delete(object.metadata.name)
@@ -84,8 +97,8 @@ const listener = (known: Map<string, Node>, tell: (name: string) => void, allLis
       tell(object.metadata.name)
     },
     bookmark: () => {},
-    stalled: () => {},
-    recovered: () => {},
+    stalled: () => trust(false),
+    recovered: () => trust(true),
     malformed: () => {},
   }
 }
