@@ -7,7 +7,7 @@ import { memoryInbox } from '../../src/runtime/testing/memory-inbox.ts'
 import { type MemoryJournal, memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
 import { freeLeases } from '../../src/runtime/testing/memory-leases.ts'
 import { createTimers } from '../../src/runtime/timers.ts'
-import type { Definition } from '../../src/runtime/types.ts'
+import type { Commit, Definition } from '../../src/runtime/types.ts'
 import { until } from '../kubernetes-client.ts'
 
 type Fact = { readonly type: string; readonly [field: string]: any }
@@ -32,6 +32,13 @@ const ENDS = /^controller\.(Action(Done|Failed)|CertificateIssued|Csr(Refused|Fa
 const nothing = (): void => {}
 const LONG = { longestMs: 170_000, stepMs: 50 }
 
+/** What a commit of an action tells; its end is the controller's to tell, and is what the action leaves. */
+export const toldBy = ({ em, p }: Commit): readonly Fact[] => {
+  const [, output] = p.set?.find(([[first, ...more]]) => first === 'output' && more.length === 0) ?? []
+  const { told } = (output ?? {}) as { readonly told?: Fact }
+  return [...em.map(({ ev }) => ev as Fact), ...(told ? [told] : [])]
+}
+
 /** A process that carries out one action as a journaled actor, with the world that its effects have. The journal is in memory. */
 export const carrying = ({ definition, id, input, journal = memoryJournal(), reach }: Work): Carried => {
   const { type } = definition
@@ -51,8 +58,7 @@ export const carrying = ({ definition, id, input, journal = memoryJournal(), rea
     definitions: [definition],
     root: { address: { type, id }, input },
   })
-  const facts = (): readonly Fact[] =>
-    journal.entries.flatMap(({ record }) => ('em' in record ? record.em.map(({ ev }) => ev as Fact) : []))
+  const facts = (): readonly Fact[] => journal.entries.flatMap(({ record }) => ('em' in record ? toldBy(record) : []))
   return {
     facts,
     ended: () => until(`${type} ${id} has ended`, async () => facts().find((fact) => ENDS.test(fact.type)), LONG),

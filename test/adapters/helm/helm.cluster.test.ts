@@ -22,7 +22,6 @@ import {
   ChartUpsert,
   type ChartVerb,
 } from '../../../src/events/charts.ts'
-import type { ActionOutcome } from '../../../src/events/controller.ts'
 import { powerInWords } from '../../../src/ports.ts'
 import { systemChance } from '../../../src/runtime/chance.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
@@ -33,6 +32,7 @@ import { memoryJournal } from '../../../src/runtime/testing/memory-journal.ts'
 import { freeLeases } from '../../../src/runtime/testing/memory-leases.ts'
 import { createTimers } from '../../../src/runtime/timers.ts'
 import { type Fate, gateTo } from '../../control-plane/acting.ts'
+import { toldBy } from '../../control-plane/carrying.ts'
 import { controlPlaneForTest } from '../../control-plane/for-test.ts'
 import { addNodes } from '../../control-plane/objects.ts'
 import type { ControlPlane } from '../../control-plane/start.ts'
@@ -103,11 +103,7 @@ const carriedOut = async (
   const facts = async (): Promise<readonly any[]> => {
     const told: any[] = []
     await journal.readAll(0, ({ record }) => {
-      if (!('em' in record)) return true
-      told.push(...record.em.map(({ ev }) => ev))
-      // Its end is the controller's to tell.
-      const [, output] = record.p.set?.find(([[first, ...more]]) => first === 'output' && more.length === 0) ?? []
-      if (output) told.push((output as ActionOutcome).told)
+      if ('em' in record) told.push(...toldBy(record))
       return true
     })
     return told.toReversed()
