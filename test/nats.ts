@@ -27,6 +27,16 @@ export type NatsForTest = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Freezes the server: the signal that stops it is there before it has stopped, so it is asked until it does not answer. */
+export const frozen = async ({ nc, freeze }: NatsForTest): Promise<void> => {
+  freeze()
+  const answers = async (): Promise<boolean> => {
+    const silence = new Promise<false>((resolve) => setTimeout(resolve, 250, false))
+    return Promise.race([nc.flush().then(() => true), silence])
+  }
+  while (await answers());
+}
+
 /** The binary that the run has found. @throws Error when there is none, with what to install */
 export const natsBinary = (): string => {
   const found = inject('natsServer')

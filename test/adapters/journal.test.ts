@@ -12,7 +12,7 @@ import { Corrupt, Unanswered } from '../../src/runtime/journal.ts'
 import { cloudEvents, project } from '../../src/runtime/projector.ts'
 import { memoryJournal } from '../../src/runtime/testing/memory-journal.ts'
 import { allOf, commitOf, commitsOf, journalContract } from '../contracts/journal.ts'
-import { type NatsForTest, natsForTest } from '../nats.ts'
+import { frozen, type NatsForTest, natsForTest } from '../nats.ts'
 
 const TYPES = ['worker', 'helper']
 let nats: NatsForTest
@@ -48,22 +48,12 @@ journalContract('in JetStream', async () => (await fresh()).journal)
 
 const actor = { type: 'worker', id: 'one' }
 
-/** The signal that stops the server is there before it has stopped: frozen is who does not answer. */
-const frozen = async (): Promise<void> => {
-  nats.freeze()
-  const answers = async (): Promise<boolean> => {
-    const silence = new Promise<false>((resolve) => setTimeout(resolve, 250, false))
-    return Promise.race([nats.nc.flush().then(() => true), silence])
-  }
-  while (await answers());
-}
-
 test('journal: an append to a frozen server is in doubt; the leader is asked until it answers, and it lands once', async () => {
   const { nc, jsm, cluster, journal } = await fresh()
   const impatient = jetstreamJournal(nc, jsm, cluster, { answerMs: 300 })
   const first = await journal.append(actor, commitOf(1), 0)
   const silent = new AbortController()
-  await frozen()
+  await frozen(nats)
   try {
     await expect(impatient.append({ type: 'worker', id: 'two' }, commitOf(1), 0)).rejects.toThrow(Unanswered)
     const appended = append(impatient, systemClock, actor, commitOf(2), first, silent.signal)

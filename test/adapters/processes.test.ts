@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { kvLeases } from '../../src/adapters/jetstream/leases.ts'
 import { kvProcesses } from '../../src/adapters/jetstream/processes.ts'
-import { natsForTest } from '../nats.ts'
+import { frozen, natsForTest } from '../nats.ts'
 
 const state = (seen: number, inFlight = 0) => ({ types: ['cluster'], seen, inFlight })
 
@@ -51,7 +51,7 @@ test('processes: while NATS is silent nothing is said; then it is asked again', 
   await using bed = await open()
   const { nats, processes } = bed
   await processes.announce('a', state(7))
-  nats.freeze()
+  await frozen(nats)
   const { seen, promise } = watched(processes.awaitSeen(7))
   await pause(2_500)
   expect(seen.value).toBeUndefined()

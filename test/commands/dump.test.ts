@@ -221,7 +221,7 @@ test('dump: the command reads the cluster of its context, and plan takes what it
     expect(dumped.out).toContain('metadata.labels.*')
     expect(dumped.out + dumped.err).not.toContain('hunter2')
     const plan = await command(folder, ['plan', '--snapshot', file])
-    expect(plan.out).toMatch(/^Now +40 nodes/)
+    expect(plan.out).toMatch(/^Now +40 nodes/m)
     const unknown = await command(folder, ['dump', '--kubeconfig', kubeconfig, '--context', 'elsewhere'])
     expect(unknown).toMatchObject({ code: 2, out: '', err: expect.stringContaining('it knows simulated') })
   } finally {
