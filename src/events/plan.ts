@@ -113,6 +113,18 @@ const Headroom = z.strictObject({
   minNodesPerZone: z.int().min(0).default(0).describe('So many nodes stay in each zone that has them.'),
 })
 
+/** Nodes may be launched, for dearer ones to be emptied onto them. */
+const Replacement = z.strictObject({
+  maxLaunches: z.int().min(1).max(100).default(10).describe('No more nodes are launched by a plan.'),
+  minSavingPercent: z
+    .number()
+    .min(0)
+    .max(1_000)
+    .default(20)
+    .describe('Nothing is launched that does not save so many percent of its own price more than a plan without.'),
+  spot: z.boolean().default(false).describe('Also spot machines, in place of whatever they replace.'),
+})
+
 /** What the evictor may do. Every field has a careful default. */
 export const Policy = z.strictObject({
   $schema: z.string().optional().describe('Where editors find this schema.'),
@@ -174,6 +186,9 @@ export const Policy = z.strictObject({
     .describe('Plans are carried out only in these; by default at any time. They are made and shown all the same.'),
   workloads: z.array(WorkloadRule).default([]).describe('What holds for some pods only.'),
   headroom: Headroom.optional().describe('Room that is left free for what is to come; by default none.'),
+  replacement: Replacement.optional().describe(
+    'Also nodes are launched that cost less than those they replace, of kinds that the cluster has or a catalogue lists; by default none. Only `plan` shows such plans: nobody launches nodes yet.',
+  ),
 })
 export type Policy = z.infer<typeof Policy>
 
@@ -244,9 +259,28 @@ export type Reason = z.infer<typeof Reason>
 
 const Move = z.object({ namespace: z.string(), name: z.string(), uid: z.string(), to: z.string() })
 export type Move = z.infer<typeof Move>
-export const Drain = z.object({ node: z.string(), uid: z.string(), wave: z.int(), moves: z.array(Move) })
+export const Drain = z.object({
+  node: z.string(),
+  uid: z.string(),
+  wave: z.int(),
+  moves: z.array(Move),
+  /** The planned nodes that its pods go to. */
+  replacedBy: z.array(z.string()).optional(),
+})
 export type Drain = z.infer<typeof Drain>
 const Kept = z.object({ node: z.string(), reasons: z.array(Reason) })
+
+/** Nodes of one kind that are to be there before the first drain, by the names that moves and drains call them by. */
+const Launch = z.object({
+  instanceType: z.string(),
+  count: z.int(),
+  zone: z.string().optional(),
+  capacityType: z.string().optional(),
+  /** $/h of one. */
+  hourlyCost: z.number().optional(),
+  nodes: z.array(z.string()).optional(),
+})
+export type Launch = z.infer<typeof Launch>
 
 /** Drains and moves in the order of execution; waves count from 1. */
 export const Plan = z.object({
@@ -255,10 +289,10 @@ export const Plan = z.object({
   before: Cost,
   after: Cost,
   /** No plan for this cluster under this policy costs less. */
-  bound: z.object({ hourlyCost: z.number(), proven: z.boolean() }),
+  bound: z.object({ hourlyCost: z.number(), proven: z.boolean(), covers: z.string().optional() }),
   evictions: z.int(),
   risk: z.object({ stranded: z.int() }),
-  launch: z.array(z.object({ instanceType: z.string(), count: z.int() })),
+  launch: z.array(Launch),
   drains: z.array(Drain),
   kept: z.array(Kept),
   prices: Pricing.optional(),

@@ -159,3 +159,44 @@ test('plan: says of how many nodes the price is from a list, their own or guesse
   expect(run(snapshot, { prices, format: 'text' }).out).toContain('33 % of the nodes by list, 33 % of the nodes custom')
   expect(run(snapshot, { prices, discount: 'much' }).err).toContain('--discount is a percentage')
 })
+
+const TYPE = 'node.kubernetes.io/instance-type'
+const large = (name: string) =>
+  node(name, {
+    allocatable: { cpu: '8', memory: '32Gi', pods: '20' },
+    metadata: {
+      labels: { 'kubernetes.io/hostname': name, [TYPE]: 'large' },
+      annotations: { 'quartermaster.dev/hourly-price': '0.8' },
+    },
+  })
+const replaceable = [
+  web(12),
+  ...['a', 'b', 'c', 'd'].flatMap((name) => [large(name), ...[1, 2, 3].map((n) => pod(`${name}${n}`, name))]),
+]
+const catalogue = (type: object) => file(JSON.stringify({ types: [{ instanceType: 'small', hourly: 0.45, ...type }] }))
+const small = { allocatable: { cpu: '6', memory: '16Gi' }, zones: ['x'] }
+
+test('plan: the text says what is launched, by what each node is replaced, and what the bound covers', () => {
+  const policy = file('{"replacement":{}}')
+  const { out } = run(list(...replaceable), { format: 'text', policy, catalogue: catalogue(small) })
+  expect(out).toContain('Planned  2 nodes, $0.90/h, $2.30/h less (72 %), 12 evictions\n')
+  expect(out).toContain('Launch   2 × on-demand small in x, $0.45/h each\n')
+  expect(out).toContain('no plan costs less, launching up to 10 nodes of each of 2 kinds (large, small) included\n')
+  expect(out).toMatch(/\n {2}a +1 +3 {2}replaced by new\/small\/x\/[12]/)
+})
+
+test('plan: a catalogue that nobody wants, or that makes no sense, is an error', () => {
+  const policy = file('{"replacement":{}}')
+  const errorOf = (options: object) => run(list(...replaceable), options)
+  expect(errorOf({ catalogue: catalogue(small) })).toMatchObject({ code: 2, err: expect.stringContaining('"replacement": {}') })
+  const wrong = { policy, catalogue: catalogue({ allocatable: { cpu: '6 cores', memory: '1Gi' } }) }
+  expect(errorOf(wrong)).toMatchObject({ code: 2, err: expect.stringContaining('"6 cores" is not a resource quantity') })
+  expect(errorOf({ policy, catalogue: catalogue({}) })).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('types.0: it needs allocatable or capacity'),
+  })
+  const committed = file('{"commitments":{"spend":[{"hourly":1}]}}')
+  const { code, err, out } = errorOf({ policy, prices: committed })
+  expect([code, err]).toEqual([1, expect.stringContaining('nothing is launched: what is committed')])
+  expect(Plan.parse(JSON.parse(out)).launch).toEqual([])
+})

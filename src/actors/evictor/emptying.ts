@@ -34,6 +34,21 @@ export type Draft = {
   readonly evictions: number
   /** $/h of the nodes that have to be kept after all so that one rehearsal leaves no pod pending; undefined: not rehearsed. */
   readonly loss?: number
+  /** Nodes that have to be launched first; undefined: none. */
+  readonly launch?: Launched
+}
+export type Launched = {
+  readonly nodes: readonly NodeEntry[]
+  /** The task with them among its nodes. */
+  readonly task: Task
+}
+/** Does it with the nodes on the model that the draft launches. The model is left as it was. */
+export const withLaunched = <Result>({ model }: Task, { nodes = [] }: Partial<Launched>, run: () => Result): Result => {
+  const mark = model.mark()
+  for (const node of nodes) model.launch(node)
+  const result = run()
+  model.rollback(mark)
+  return result
 }
 /** Whether a node that took in a moved pod may still be drained: its guests then go on to a third node, in one move. */
 export type Guests = 'go-on' | 'stay'

@@ -18,6 +18,10 @@ export type NodeEntry = {
   readonly pods: PodEntry[]
   /** The claims that its pods use. */
   readonly claims: ClaimUse
+  /** The node whose CSINode says what can be attached to it: itself; of a planned one another of its kind, or none (empty). */
+  readonly like: string
+  /** It is not there: a plan would have it launched. */
+  readonly planned: boolean
   /** On trial: it is to be emptied. It takes no pods; for topology spread it counts both as there and as gone. */
   draining: boolean
 }
@@ -82,6 +86,15 @@ export type Model = Books &
     readonly move: (pod: PodEntry, to: NodeEntry | undefined) => void
     /** Tries to empty the node; `rollback` undoes. */
     readonly drain: (node: NodeEntry) => void
+    /**
+     * A node that could be launched, with the pods that it would get of itself, by shape. Nobody knows of it until it is.
+     * @param like a node of its kind
+     */
+    readonly offer: (node: Node, daemons: readonly Shape[], like: string) => NodeEntry
+    /** Tries the cluster with the offered node, empty but for those pods; `rollback` undoes. */
+    readonly launch: (node: NodeEntry) => void
+    /** Gives up offered nodes, none of which may be launched. */
+    readonly withdraw: (nodes: readonly NodeEntry[]) => void
     /** The nodes that are being emptied on trial. */
     readonly draining: ReadonlySet<NodeEntry>
     /** Counts the changes of that set. */
@@ -114,6 +127,21 @@ const entryOfPod = ({ metadata, status }: Pod, shape: Shape, home: NodeEntry | u
   rank: 0,
 })
 
+/** The pod that a DaemonSet will have on a node that is not there yet. */
+const retainerOf = (shape: Shape, home: NodeEntry): PodEntry => ({
+  namespace: shape.namespace,
+  name: `${shape.owner?.name ?? ''}/${home.name}`,
+  uid: '',
+  shape,
+  leaving: false,
+  ready: true,
+  startedAt: 0,
+  home,
+  node: undefined,
+  seat: 0,
+  rank: 0,
+})
+
 export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Model => {
   const columns = createColumns()
   for (const resource of ['cpu', 'memory', 'pods']) columns.indexOf(resource)
@@ -126,7 +154,8 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
   const draining = new Set<NodeEntry>()
   const topologies = new Map<string, { readonly at: number; readonly topology: Topology }>()
   const freed: number[] = []
-  // What was tried, in two columns: which pod was moved and where it was before, or no pod and which node was drained.
+  // What was tried, in two columns: which pod was moved and where it was before, or no pod and which node was drained or
+  // launched; a node is drained after it was launched, so the last of the two is undone first.
   const moved: (PodEntry | undefined)[] = []
   const before: (NodeEntry | undefined)[] = []
   let rows = 0
@@ -154,12 +183,16 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
   })
   const put = createRoom(columns, tallies, claimUse)
 
+  const madeEntry = (name: string, planned?: { readonly object: Node; readonly like: string }): NodeEntry => {
+    const index = freed.pop() ?? rows++
+    columns.reserve(rows)
+    const { object, like = name } = planned ?? {}
+    return { name, index, object, like, planned: planned !== undefined, pods: [], claims: new Map(), draining: false }
+  }
   const entryOf = (name: string): NodeEntry => {
     const known = nodes.get(name)
     if (known) return known
-    const index = freed.pop() ?? rows++
-    columns.reserve(rows)
-    const entry: NodeEntry = { name, index, object: undefined, pods: [], claims: new Map(), draining: false }
+    const entry = madeEntry(name)
     nodes.set(name, entry)
     version += 1
     return entry
@@ -178,8 +211,10 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
       if (column) column[index] = amount
     }
   }
+  const amountsOf = ({ status }: Node) =>
+    Object.entries(status.allocatable).map(([name, text]) => [name, amountOf(name, text)] as const)
   const applyNode = (node: Node): void => {
-    const amounts = Object.entries(node.status.allocatable).map(([name, text]) => [name, amountOf(name, text)] as const)
+    const amounts = amountsOf(node)
     const entry = entryOf(node.metadata.name)
     allocate(entry.index, amounts)
     if (!entry.object || seen(entry.object) !== seen(node)) version += 1
@@ -246,6 +281,27 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
     tidy(left)
   }
 
+  /** What comes with an offered node. */
+  const retinues = new Map<NodeEntry, readonly PodEntry[]>()
+  const appear = (entry: NodeEntry): void => {
+    nodes.set(entry.name, entry)
+    version += 1
+    for (const each of retinues.get(entry) ?? []) {
+      pods.set(keyOf(each.namespace, each.name), each)
+      join(each.shape.pods, each, 'rank')
+      put(each, entry)
+    }
+  }
+  const vanish = (entry: NodeEntry): void => {
+    for (const each of retinues.get(entry) ?? []) {
+      put(each, undefined)
+      leave(each.shape.pods, each, 'rank')
+      pods.delete(keyOf(each.namespace, each.name))
+    }
+    nodes.delete(entry.name)
+    version += 1
+  }
+
   return {
     ...books,
     defaultConstraints,
@@ -304,6 +360,27 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
       draining.add(node)
       drainingAt += 1
     },
+    offer(object, daemons, like) {
+      const entry = madeEntry(object.metadata.name, { object, like })
+      allocate(entry.index, amountsOf(object))
+      retinues.set(
+        entry,
+        daemons.map((shape) => retainerOf(shape, entry)),
+      )
+      return entry
+    },
+    launch(node) {
+      moved.push(undefined)
+      before.push(node)
+      appear(node)
+    },
+    withdraw(offered) {
+      for (const entry of offered) {
+        allocate(entry.index, [])
+        freed.push(entry.index)
+        retinues.delete(entry)
+      }
+    },
     draining,
     drainingVersion: () => drainingAt,
     mark: () => moved.length,
@@ -312,6 +389,7 @@ export const createModel = ({ defaultConstraints = [] }: ModelOptions = {}): Mod
         const pod = moved.pop()
         const node = before.pop()
         if (pod) put(pod, node)
+        else if (node && !node.draining) vanish(node)
         else if (node) {
           node.draining = false
           draining.delete(node)

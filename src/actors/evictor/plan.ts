@@ -1,3 +1,4 @@
+import type { Catalogue } from '../../events/catalogue.ts'
 import type { Drain, Plan, Policy, Prices, Reason } from '../../events/plan.ts'
 import type { LinearSolver } from '../../ports.ts'
 import { unbalanced } from './balance.ts'
@@ -6,7 +7,7 @@ import { billOf, sharesOf } from './commitments.ts'
 import { type Disruption, disruption } from './disruption.ts'
 import { nodeBlocked } from './eligibility/nodes.ts'
 import { wellUsed } from './eligibility/well-used.ts'
-import { type Draft, type Drained, explain, type Task } from './emptying.ts'
+import { type Draft, type Drained, explain, type Task, withLaunched } from './emptying.ts'
 import { headroomOf } from './headroom/headroom.ts'
 import { outlineOf } from './keep-set/outline.ts'
 import { relax } from './keep-set/relaxed.ts'
@@ -15,7 +16,9 @@ import { seatPending, toMove } from './placing.ts'
 import { greedyPlanners } from './planners/greedy.ts'
 import { keepSet } from './planners/keep-set.ts'
 import type { Planner, Problem } from './planners/planner.ts'
+import { replacement } from './planners/replacement.ts'
 import { priceOf, pricingOf } from './prices.ts'
+import { boundWith, coverage, type Launching, launchingOf, launchOf } from './replacement/launching.ts'
 import { replay } from './replay.ts'
 import { type Order, scarcestFirst } from './scheduling/order.ts'
 import { groundOf } from './scheduling/score.ts'
@@ -31,6 +34,8 @@ export type PlanOptions = {
   /** Milliseconds since planning began; without it there is no deadline. */
   readonly elapsed?: () => number
   readonly deadlineMs?: number
+  /** What may be launched beside kinds that the cluster has, where the policy's `replacement` allows it. */
+  readonly catalogue?: Catalogue
   /** Solves the relaxation; without it the bound is that of volumes, and places are worth what they cost at least. */
   readonly solver?: LinearSolver
   /** Told of each plan that has stood the replay and is better than those before. */
@@ -87,13 +92,14 @@ const MOST_REASONS = 5
 type Candidate = { readonly planner: string; readonly draft: Draft; readonly drains: readonly Staged[] }
 
 /** The draft with an order of execution that stands the replay, if there is one. */
-const executable = (task: Task, planner: string, draft: Draft): Candidate | undefined => {
-  for (const strict of [false, true]) {
-    const drains = staged(draft.drained, task.disruption, task.policy, strict)
-    if (replay(task.model, drains).length === 0) return { planner, draft, drains }
-  }
-  return undefined
-}
+const executable = (task: Task, planner: string, draft: Draft): Candidate | undefined =>
+  withLaunched(task, draft.launch ?? {}, () => {
+    for (const strict of [false, true]) {
+      const drains = staged(draft.drained, task.disruption, task.policy, strict)
+      if (replay(task.model, drains).length === 0) return { planner, draft, drains }
+    }
+    return undefined
+  })
 
 const isBetter = (a: Candidate, b: Candidate | undefined): boolean =>
   !b || a.draft.saved > b.draft.saved + 1e-9 || (a.draft.saved > b.draft.saved - 1e-9 && a.draft.evictions < b.draft.evictions)
@@ -140,7 +146,7 @@ const savedBy = ({ nodes, bill, hourly }: Task, drained: readonly Drained[]): nu
 }
 
 /** Each draft of each planner, replayed move by move; what promises most first. */
-const candidates = (problem: Problem, onFound: PlanOptions['onFound']): readonly Candidate[] => {
+const candidates = (problem: Problem, planners: readonly Planner[], onFound: PlanOptions['onFound']): readonly Candidate[] => {
   const found: Candidate[] = []
   let best: Candidate | undefined
   for (const planner of planners) {
@@ -191,23 +197,28 @@ const stageOf = (task: Task, { deadlineMs = Number.POSITIVE_INFINITY }: PlanOpti
 
 type Safe = Candidate & Omit<Steady, 'drains'>
 /** The candidate as far as no pod is left pending by it, wherever the scheduler puts the others. */
-const safe = (task: Task, stage: Stage, { planner, draft, drains }: Candidate): Safe => {
-  const found = steady(task, stage.ground(), stage.order(drains), drains)
+const safe = (task: Task, stageFor: StageFor, { planner, draft, drains }: Candidate): Safe => {
+  const { nodes = [], task: at = task } = draft.launch ?? {}
+  const judged = at === task ? task : { ...at, isLate: task.isLate, isOver: task.isOver }
+  const stage = stageFor(judged)
+  const found = withLaunched(task, { nodes }, () => steady(judged, stage.ground(), stage.order(drains), drains))
   const evictions = sum(found.drains.map(({ moves }) => moves.length))
-  const saved = savedBy(task, found.drains)
+  const price = (node: NodeEntry): number => at.hourly.get(node) ?? 0
+  const saved = savedBy(at, found.drains) - sum(nodes.map(price))
   return { ...found, planner, draft: { ...draft, drained: found.drains, saved, evictions } }
 }
 /** The one that saves most when it is safe. Whoever saves less before can't be it. */
-const safest = (task: Task, found: readonly Candidate[], stage: Stage): Safe => {
+const isSafer = (a: Safe, b: Safe): boolean => a.stranded < b.stranded || (a.stranded === b.stranded && isBetter(a, b))
+const safest = (task: Task, found: readonly Candidate[], stageFor: StageFor): Safe => {
   let best: Safe | undefined
   for (const candidate of found) {
     // What was not rehearsed saves more only on paper.
     if (best && (task.isLate() || (best.draft.loss !== undefined && candidate.draft.loss === undefined))) break
     if (best && !isBetter(candidate, best)) continue
-    const made = safe(task, stage, candidate)
+    const made = safe(task, stageFor, candidate)
     // Late, one rehearsal was enough for it: not beside one that stood all of them.
     if (best?.stranded === 0 && task.isLate()) break
-    if (!best || made.stranded < best.stranded || (made.stranded === best.stranded && isBetter(made, best))) best = made
+    if (!best || isSafer(made, best)) best = made
   }
   return best ?? { ...nothing, spared: new Map(), stranded: 0 }
 }
@@ -219,12 +230,16 @@ const tooLittle = ({ nodes, bill, policy: { minSaving } }: Task, { saved }: Draf
   return { code: 'MinSaving', message: `the whole plan would save $${cents(saved)}/h: the policy wants $${cents(least)}/h` }
 }
 
-const drainOf = ({ node, wave, moves }: Staged): Drain => ({
-  node: node.name,
-  uid: node.object?.metadata.uid ?? '',
-  wave,
-  moves: moves.map(({ pod: { namespace, name, uid }, to }) => ({ namespace, name, uid, to: to.name })),
-})
+const drainOf = ({ node, wave, moves }: Staged): Drain => {
+  const replacedBy = [...new Set(moves.flatMap(({ to }) => (to.planned ? [to.name] : [])))].sort()
+  return {
+    node: node.name,
+    uid: node.object?.metadata.uid ?? '',
+    wave,
+    moves: moves.map(({ pod: { namespace, name, uid }, to }) => ({ namespace, name, uid, to: to.name })),
+    ...(replacedBy.length > 0 && { replacedBy }),
+  }
+}
 
 const planOf = (
   { nodes, bill, headroom }: Task,
@@ -233,17 +248,23 @@ const planOf = (
   prices: Prices,
   bound: number,
   solveMillis: number,
+  launching: Launching | undefined,
 ): Plan => {
   const cost = (list: readonly NodeEntry[]): number => cents(bill.total(list))
+  const launched = draft.launch?.nodes ?? []
+  const launchedCost = sum(launched.map((node) => launching?.offerOf.get(node)?.hourly ?? 0))
   return {
     planner,
     solveMillis,
     before: { nodes: nodes.length, hourlyCost: cost(nodes) },
-    after: { nodes: nodes.length - drains.length, hourlyCost: cost(nodes.filter((node) => kept.has(node))) },
-    bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true },
+    after: {
+      nodes: nodes.length - drains.length + launched.length,
+      hourlyCost: cents(cost(nodes.filter((node) => kept.has(node))) + launchedCost),
+    },
+    bound: { hourlyCost: Math.floor(bound * 1e6) / 1e6, proven: true, ...(launching && { covers: coverage(launching) }) },
     evictions: draft.evictions,
     risk: { stranded },
-    launch: [],
+    launch: launching ? launchOf(launching, launched) : [],
     drains: drains.map(drainOf),
     kept: nodes.flatMap((node) => (kept.has(node) ? [{ node: node.name, reasons: [...(kept.get(node) ?? [])] }] : [])),
     prices: pricingOf(
@@ -270,9 +291,16 @@ const isLong = ({ pods, nodes }: Model, deadlineMs: number): boolean => pods.siz
 /** The longest that a bound is waited for where there is no deadline. */
 const PATIENCE_MS = 60_000
 
+const clocks = ({
+  elapsed = neverLate,
+  deadlineMs = Number.POSITIVE_INFINITY,
+}: PlanOptions): Pick<Task, 'isLate' | 'isOver'> => ({
+  isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE,
+  isOver: () => elapsed() > deadlineMs * 1.25,
+})
+
 /** The model with the pods that wait seated, and all that the planners ask. */
 const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Task => {
-  const { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY } = options
   const list = hourlyCosts(model, prices)
   const nodes = [...list.keys()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const judge = disruption(model, policy, options.now)
@@ -295,58 +323,117 @@ const taskFor = (model: Model, policy: Policy, prices: Prices, options: PlanOpti
     ...shares,
     fixed,
     headroom,
-    isLate: () => elapsed() > deadlineMs * REHEARSAL_SHARE,
-    isOver: () => elapsed() > deadlineMs * 1.25,
+    ...clocks(options),
   }
 }
 
 /** How long planners may choose, and how long they may go on making it safe: as long as the last rehearsals need none of it. */
 const pace = (
   task: Task,
-  stage: Stage,
+  stageFor: StageFor,
   { elapsed = neverLate, deadlineMs = Number.POSITIVE_INFINITY }: PlanOptions,
-): Pick<Problem, 'isLate' | 'isChosen' | 'trial'> => {
+): Pick<Problem, 'isLate' | 'isChosen' | 'isPicked' | 'trial' | 'trialFor'> => {
   if (isLong(task.model, deadlineMs)) {
     const isLate = (): boolean => elapsed() > deadlineMs * LONG_SHARE
-    return { isLate, isChosen: isLate }
+    return { isLate, isChosen: isLate, isPicked: () => elapsed() > (deadlineMs * LONG_SHARE) / 2 }
   }
   let trialMs = 0
-  return {
-    isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
-    isLate: () => elapsed() > Math.min(deadlineMs * SEARCH_SHARE, deadlineMs * REHEARSAL_SHARE - LAST_REHEARSALS * trialMs),
-    trial: (drained, seed) => {
+  const trialFor =
+    (at: Task): NonNullable<Problem['trial']> =>
+    (drained, seed) => {
+      const stage = stageFor(at)
       const order = stage.order(drained)
       const startedAt = elapsed()
-      const trial = tried(task, stage.ground(), order, drained, seed)
+      const trial = tried(at, stage.ground(), order, drained, seed)
       trialMs = elapsed() - startedAt
       return trial
-    },
+    }
+  return {
+    isPicked: () => elapsed() > (deadlineMs * CHOICE_SHARE) / 2,
+    isChosen: () => elapsed() > deadlineMs * CHOICE_SHARE,
+    isLate: () => elapsed() > Math.min(deadlineMs * SEARCH_SHARE, deadlineMs * REHEARSAL_SHARE - LAST_REHEARSALS * trialMs),
+    trial: trialFor(task),
+    trialFor,
   }
 }
 
+/** One for each set of nodes that are planned with. */
+type StageFor = (task: Task) => Stage
+const stages = (options: PlanOptions): StageFor => {
+  const made = new Map<Task['nodes'], Stage>()
+  return (task) => {
+    const stage = made.get(task.nodes) ?? stageOf(task, options)
+    made.set(task.nodes, stage)
+    return stage
+  }
+}
+
+/** The best of what these planners find, as far as it is safe. */
+const searched = (
+  task: Task,
+  known: Pick<Problem, 'outline' | 'worth'>,
+  planners: readonly Planner[],
+  stageFor: StageFor,
+  options: PlanOptions,
+): Safe => {
+  const { elapsed = neverLate, deadlineMs = PATIENCE_MS, onFound } = options
+  const found = candidates({ ...task, ...known, ...pace(task, stageFor, options) }, planners, onFound)
+  return safest({ ...task, isOver: () => elapsed() > deadlineMs }, found, stageFor)
+}
+
+/** Where nodes may be launched, half of the time is for a plan without: none that launches some may cost more than that. */
+const firstHalf = (options: PlanOptions): PlanOptions =>
+  options.deadlineMs === undefined ? options : { ...options, deadlineMs: options.deadlineMs / 2 }
+const secondHalf = (options: PlanOptions): PlanOptions => {
+  const { elapsed = neverLate, deadlineMs } = options
+  const begun = elapsed()
+  return deadlineMs === undefined ? options : { ...options, elapsed: () => elapsed() - begun, deadlineMs: deadlineMs - begun }
+}
+
 /**
- * Which nodes can be emptied, where their pods go, and why the others stay. The same input gives the same plan, whatever
- * the order in which the model learned it, unless the deadline cuts the search short. The model is left as it was.
+ * Which nodes can be emptied, where their pods go, and why the others stay; with the policy's `replacement` also which nodes
+ * to launch first. The same input gives the same plan, whatever the order in which the model learned it, unless the deadline
+ * cuts the search short. The model is left as it was.
+ * @throws RangeError for a quantity of the catalogue that is none
  */
 export const planCluster = (model: Model, policy: Policy, prices: Prices, options: PlanOptions): Plan => {
   const { elapsed = neverLate, deadlineMs = PATIENCE_MS, solver } = options
+  const launching = launchingOf(model, policy, prices, options)
   const mark = model.mark()
-  const task = taskFor(model, policy, prices, options)
+  const first = launching ? firstHalf(options) : options
+  const task = taskFor(model, policy, prices, first)
   const outline = outlineOf(task)
   const relaxed = solver && relax(solver, outline)
+  const wide = launching && boundWith(task, launching, solver)
   const left = (): number => Math.max(0, deadlineMs - elapsed())
-  const stage = stageOf(task, options)
-  const problem: Problem = { ...task, outline, worth: () => relaxed?.worth(left() / 4), ...pace(task, stage, options) }
-  const rehearsing = { ...task, isOver: () => elapsed() > deadlineMs }
-  const found = safest(rehearsing, candidates(problem, options.onFound), stage)
-  const kept = new Map(explain({ ...task, fixed: new Map([...task.fixed, ...found.spared]) }, found.draft))
+  const stageFor = stages(options)
+  const known = { outline, worth: () => relaxed?.worth(left() / 4) }
+  let found = searched(task, known, planners, stageFor, first)
+  if (launching && wide) {
+    const second = secondHalf(options)
+    const other = searched({ ...task, ...clocks(second) }, known, [replacement(launching, wide)], stageFor, second)
+    if (isSafer(other, found)) found = other
+  }
+  const at: Task = { ...(found.draft.launch?.task ?? task), ...clocks(options) }
+  const fixed = new Map([...at.fixed, ...found.spared])
+  const kept = new Map(withLaunched(task, found.draft.launch ?? {}, () => explain({ ...at, fixed }, found.draft)))
   const little = tooLittle(task, found.draft)
   if (little) for (const { node } of found.drains) kept.set(node, [little])
   model.rollback(mark)
   task.headroom.release()
+  launching?.release()
   const committed = sum(task.bill.pools.map(({ covered }) => covered))
   const volume = volumeBound(model, task.disruption, task.bill.list) - committed
-  const bound = task.bill.fixed + Math.max(0, volume, relaxed?.bound(left()) ?? 0)
+  const bound = wide?.bound(left()) ?? task.bill.fixed + Math.max(0, volume, relaxed?.bound(left()) ?? 0)
   relaxed?.stop()
-  return planOf(task, little ? { ...found, ...nothing, stranded: 0 } : found, kept, prices, bound, Math.round(elapsed()))
+  wide?.stop()
+  return planOf(
+    task,
+    little ? { ...found, ...nothing, stranded: 0 } : found,
+    kept,
+    prices,
+    bound,
+    Math.round(elapsed()),
+    launching,
+  )
 }

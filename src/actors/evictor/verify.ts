@@ -35,6 +35,7 @@ export const verifyDrains = (
   const reasonOf = (name: string, drain: Drain | undefined): string | undefined => {
     const node = model.nodes.get(name)
     if (!drain) return 'the plan does not empty it'
+    if (plan.launch.length > 0) return 'the plan counts on nodes that are to be launched first, and nobody launches nodes here'
     if (!node?.object) return 'the node is gone'
     if (node.object.metadata.uid !== drain.uid) return 'another node has its name now'
     if (!mayDisrupt(policy.disruptionWindows, now))

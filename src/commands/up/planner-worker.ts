@@ -32,7 +32,11 @@ const REPLAN_MS = 60_000
 const PATIENCE_MS = 30_000
 
 const data = workerData as PlannerData
-const policy = Policy.parse(data.policy)
+// Nobody launches nodes here: a plan that counts on new ones could not be carried out, and would stand in the way of one
+// that can.
+const { replacement, ...policy } = Policy.parse(data.policy)
+if (replacement)
+  report('policy.replacement: nobody launches nodes here, so plans are made without (`plan` shows what it would save)')
 const settled = Prices.parse(data.prices)
 let prices = settled
 /** OpenCost is asked anew after so long; while it does not answer its last prices stand. */

@@ -1,9 +1,10 @@
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../events/storage.ts'
 import type { Model, NodeEntry } from '../model.ts'
 import { type Claimed, claimsOf } from './claims.ts'
-import { type Refusal, type Rule, refusal } from './rule.ts'
+import { type Refusal, type Rule, refusal, undecided } from './rule.ts'
 
 const NAME = 'NodeVolumeLimits'
+const UNKNOWN = undecided(NAME, 'has volumes, and how many can be attached to a node that is to be launched is not known')
 const FULL = refusal(NAME, 'node(s) exceed max volume count')
 
 /** A volume as the driver counts it: one that several pods use is one. */
@@ -77,9 +78,10 @@ export const nodeVolumeLimits: Rule = {
     if (wanted.length === 0) return undefined
     const drivers = new Set(wanted.map(({ driver }) => driver))
     return (node) => {
-      const absent = missing(model, drivers, node.name)
+      if (node.planned && !model.storage.csiNodes.has(node.like)) return UNKNOWN
+      const absent = missing(model, drivers, node.like)
       if (absent) return absent
-      const limits = (model.storage.csiNodes.get(node.name)?.spec.drivers ?? []).filter(
+      const limits = (model.storage.csiNodes.get(node.like)?.spec.drivers ?? []).filter(
         ({ name, allocatable }) => allocatable?.count !== undefined && drivers.has(name),
       )
       if (limits.length === 0) return undefined

@@ -180,7 +180,7 @@ export const headroomOf = (model: Model, nodes: readonly NodeEntry[], policy: Po
   }
   const lackOf = ({ why, pods, seats }: Expected): Lack | undefined => {
     const mark = model.mark()
-    const left = seat(model, pods, nodes)
+    const left = seat(model, pods, [...nodes, ...model.nodes.values().filter(({ planned }) => planned)])
     model.rollback(mark)
     if (left.length === 0) return undefined
     const { length } = left

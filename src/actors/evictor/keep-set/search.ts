@@ -23,9 +23,16 @@ export type Search = {
 /** What a cover is judged by, $/h. */
 export const weightOf = ({ cost, unrest }: Cover, { perUnrest }: Terms): number => cost() + perUnrest * unrest()
 
-export const createSearch = (outline: Outline, mostEvictions: number): Search => {
+/** Of these hosts so many are kept at most. */
+type Limit = { readonly hosts: readonly number[]; readonly most: number }
+
+export const createSearch = (outline: Outline, mostEvictions: number, limit?: Limit): Search => {
   const { hosts, kinds } = outline
   const cover = createCover(outline)
+  const isTooMuch = (): boolean => {
+    if (cover.evictions() > mostEvictions) return true
+    return limit !== undefined && limit.hosts.reduce((sum, host) => sum + (cover.kept[host] ?? 0), 0) > limit.most
+  }
   const movable = hosts.flatMap(({ isFixed }, index) => (isFixed ? [] : [index]))
   const all = hosts.map((_, index) => index)
   const alike = Map.groupBy(movable, (index) => hosts[index]?.price)
@@ -64,7 +71,7 @@ export const createSearch = (outline: Outline, mostEvictions: number): Search =>
       const { openKinds, place, keepMore } = recreateFor(terms)
       for (const host of movable) if (cover.kept[host] === 1) cover.drop(host)
       place(openKinds())
-      const isGood = keepMore(Number.POSITIVE_INFINITY) && cover.evictions() <= mostEvictions
+      const isGood = keepMore(Number.POSITIVE_INFINITY) && !isTooMuch()
       if (!isGood) cover.rollback(mark)
       cover.settle()
       return isGood
@@ -76,7 +83,7 @@ export const createSearch = (outline: Outline, mostEvictions: number): Search =>
         const mark = cover.mark()
         cover.drop(host)
         place(openKinds())
-        if (openKinds().length > 0 || cover.evictions() > mostEvictions) cover.rollback(mark)
+        if (openKinds().length > 0 || isTooMuch()) cover.rollback(mark)
       }
       cover.settle()
     },
@@ -88,7 +95,7 @@ export const createSearch = (outline: Outline, mostEvictions: number): Search =>
       ruin(first, chance)
       place(openKinds(), chance)
       const isWhole = keepMore(before, chance)
-      if (!isWhole || weightOf(cover, terms) > before + 1e-9 || cover.evictions() > mostEvictions) cover.rollback(0)
+      if (!isWhole || weightOf(cover, terms) > before + 1e-9 || isTooMuch()) cover.rollback(0)
       cover.settle()
     },
     complete(terms) {

@@ -71,9 +71,22 @@ const kept = (annotations: Readonly<Record<string, string>> = {}): Record<string
   return marks
 }
 
+/** The controller of DaemonSets binds each pod to its node by its name: without that the pods of one are of one shape. */
+const unbound = (affinity: PodSpec['affinity']): PodSpec['affinity'] => {
+  const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
+  if (!terms) return affinity
+  const left = terms.map(({ matchFields, ...term }) => ({ ...term, matchFields: matchFields?.filter(({ key }) => key !== NAME) }))
+  const isAny = left.some(({ matchExpressions = [], matchFields = [] }) => matchExpressions.length + matchFields.length === 0)
+  const required = isAny ? undefined : { nodeSelectorTerms: left }
+  return { ...affinity, nodeAffinity: { ...affinity.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: required } }
+}
+const NAME = 'metadata.name'
+
 // The names of token volumes are random (kube-api-access-x7k2p), and of the node only the pod itself knows.
 const shared = ({ nodeName: _, volumes, ...spec }: PodSpec): PodSpec =>
   volumes ? { ...spec, volumes: volumes.map((volume) => (isLocal(volume) ? volume : { ...volume, name: '' })) } : spec
+const sharedBy = (owner: OwnerReference | undefined, spec: PodSpec): PodSpec =>
+  owner?.kind === 'DaemonSet' && spec.affinity ? shared({ ...spec, affinity: unbound(spec.affinity) }) : shared(spec)
 
 type Volume = NonNullable<PodSpec['volumes']>[number]
 /** What it holds is on the node, and is lost with it. */
@@ -109,7 +122,7 @@ export const rawShape = (pod: Pod): Raw => ({
   labels: pod.metadata.labels ?? {},
   owner: controllerOf(pod.metadata),
   annotations: kept(pod.metadata.annotations),
-  spec: shared(pod.spec),
+  spec: sharedBy(controllerOf(pod.metadata), pod.spec),
   resized: isResized(pod) ? [...heldBy(pod)] : undefined,
 })
 

@@ -54,7 +54,7 @@ const cheapest = (outline: Outline): Float64Array => {
 }
 
 /** The terms to begin with. */
-const termsOf = (outline: Outline): Terms => {
+export const termsOf = (outline: Outline): Terms => {
   const [pods, cost] = outline.hosts.reduce(([n, sum], host) => [n + host.pods, sum + host.price], [0, 0])
   return { worth: cheapest(outline), perUnrest: (UNREST_SHARE * cost) / Math.max(1, pods), scarcity: 0 }
 }
@@ -148,5 +148,5 @@ export const keepSet: Planner = {
 }
 const TINY = 1e-9
 /** A dual may be zero where a resource is plentiful: then what a place costs at least decides a little. */
-const withDuals = (terms: Terms, duals: Float64Array | undefined): Terms =>
+export const withDuals = (terms: Terms, duals: Float64Array | undefined): Terms =>
   duals ? { ...terms, worth: terms.worth.map((least, kind) => Math.max(0, duals[kind] ?? 0) + LEAST_SHARE * least) } : terms

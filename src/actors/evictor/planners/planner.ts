@@ -9,6 +9,10 @@ export type Problem = Task & {
   readonly worth: () => Float64Array | undefined
   /** What kube-scheduler would make of these drains, once; each seed is another course of things. Undefined: it takes too long. */
   readonly trial?: (drained: readonly Drained[], seed: number) => Trial
+  /** The same for a task with other nodes. */
+  readonly trialFor?: (task: Task) => NonNullable<Problem['trial']>
+  /** There has been time to choose what to launch, where something can be. */
+  readonly isPicked: () => boolean
   /** There has been time to choose: what is left is for making the choice safe, or nothing. */
   readonly isChosen: () => boolean
 }
