@@ -195,7 +195,7 @@ test('plan: a catalogue that nobody wants, or that makes no sense, is an error',
     code: 2,
     err: expect.stringContaining('types.0: it needs allocatable or capacity'),
   })
-  const committed = file('{"commitments":{"spend":[{"hourly":1}]}}')
+  const committed = file('{"commitments":{"spend":[{"hourly":0.1,"discount":0.2}]}}')
   const { code, err, out } = errorOf({ policy, prices: committed })
   expect([code, err]).toEqual([1, expect.stringContaining('nothing is launched: what is committed')])
   expect(Plan.parse(JSON.parse(out)).launch).toEqual([])
