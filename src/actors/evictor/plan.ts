@@ -281,7 +281,7 @@ const planOf = (
  */
 const CHOICE_SHARE = 0.4
 const SEARCH_SHARE = 0.6
-const LONG_SHARE = 0.55
+const LONG_SHARE = 0.45
 const REHEARSAL_SHARE = 0.9
 /** So many rehearsals there has to be time for in the end. */
 const LAST_REHEARSALS = 12
