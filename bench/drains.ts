@@ -18,31 +18,30 @@ const MISSING = 6
 /** A pod of kwok's is ready so long after it was bound. */
 const STARTS_S = 2
 const TIMEOUT_S = 1_800
+/** Drains that budgets let get nowhere are given up after so long. */
+const STUCK_S = 60
 /** The most requests per second of what acts: adapters/kubernetes/throttle.ts. */
 const REQUESTS = 300
 
 const progress = (message: string): void => void process.stderr.write(`${message}\n`)
 const names = Array.from({ length: NODES }, (_, index) => `app-${String(index).padStart(3, '0')}`)
 
+type Nodes = { readonly old: readonly string[]; readonly fresh: readonly string[] }
 /** All pods on the old nodes, each app under its budget; then as many empty nodes beside them. */
-const filled = async ({ api }: ControlPlane): Promise<readonly string[]> => {
+const filled = async ({ api }: ControlPlane): Promise<Nodes> => {
   const old = await addNodes(api, NODES, 'old')
   await pooled(api, old, 'bench')
   for (const name of names) await deploy(api, name, { replicas: PODS_PER_NODE, pool: 'bench', startsIn: `${STARTS_S}s` })
   for (const name of names) await deployed(api, name, PODS_PER_NODE)
   for (const name of names) await protect(api, name, name, { maxUnavailable: MISSING })
   for (const name of names) await counted(api, name, PODS_PER_NODE)
-  await pooled(api, await addNodes(api, NODES, 'new'), 'bench')
-  return old
+  const fresh = await addNodes(api, NODES, 'new')
+  await pooled(api, fresh, 'bench')
+  return { old, fresh }
 }
 
-const drained = async (us: Acting, nodes: readonly string[]) => {
-  const orders = nodes.map((nodeName) => ({
-    id: actionId(),
-    nodeName,
-    drainTimeoutSeconds: TIMEOUT_S,
-    waitForVolumeDetach: false,
-  }))
+const drained = async (us: Acting, nodes: readonly string[], drainTimeoutSeconds = TIMEOUT_S) => {
+  const orders = nodes.map((nodeName) => ({ id: actionId(), nodeName, drainTimeoutSeconds, waitForVolumeDetach: false }))
   const startedAt = performance.now()
   for (const order of orders) await us.order('DrainNode', order)
   const isEnded = ({ id }: (typeof orders)[number]): boolean =>
@@ -55,6 +54,34 @@ const drained = async (us: Acting, nodes: readonly string[]) => {
   const blocked = orders.reduce((sum, { id }) => sum + us.facts(id, 'controller.EvictionBlocked').length, 0)
   return { seconds, blocked, failed: orders.filter(({ id }) => us.facts(id, 'controller.ActionFailed').length > 0).length }
 }
+
+/** The nodes that hold the pods now are drained at once while no budget lets a pod go: all is to end, and as it was before. */
+const stuck = async (us: Acting, { api }: ControlPlane, nodes: readonly string[]): Promise<readonly Figure[]> => {
+  for (const name of names) {
+    await counted(api, name, PODS_PER_NODE)
+    await api.patch(`/apis/policy/v1/namespaces/default/poddisruptionbudgets/${name}`, { spec: { maxUnavailable: 0 } })
+  }
+  const judge = await watchBudgets(api)
+  const { seconds, failed } = await drained(us, nodes, STUCK_S)
+  await judge.stop()
+  const { items }: { readonly items: readonly { readonly metadata: { readonly name: string }; readonly spec: Cordoned }[] } = (
+    await api.get('/api/v1/nodes')
+  ).body
+  const given = items.filter(({ metadata, spec }) => nodes.includes(metadata.name) && !spec.unschedulable)
+  return [
+    figure(`the same with budgets of 0, given up after ${STUCK_S} s: until all have ended`, seconds, 's'),
+    figure('… drains that failed, as they have to', failed, '', { atLeast: nodes.length }),
+    figure('… nodes given back', given.length, '', { atLeast: nodes.length }),
+    figure('… fewest healthy pods of any app at any moment', fewestOf(judge), 'pods', { atLeast: PODS_PER_NODE }),
+    figure('… memory of the process at most, since its start', mostMemory(us), 'MiB'),
+  ]
+}
+type Cordoned = { readonly unschedulable?: boolean }
+const fewestOf = (judge: Awaited<ReturnType<typeof watchBudgets>>): number =>
+  Math.min(...names.map((name) => judge.fewest().get(name) ?? Number.NaN))
+/** Linux alone. MiB. */
+const mostMemory = (us: Acting): number =>
+  Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${us.up().child.pid}/status`, 'utf8'))?.[1]) / 1_024
 
 /** Requests to evict, by what was answered: the API server's own count. */
 const evictions = async ({ api }: ControlPlane): Promise<ReadonlyMap<string, number>> => {
@@ -118,7 +145,6 @@ const spent = async (us: Acting, before: string, metrics: string): Promise<reado
   const sum = (pattern: RegExp): number => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0)
   const asked = (code: string): number =>
     sum(new RegExp(`^quartermaster_kubernetes_request_duration_seconds_count\\{[^}]*code="${code}"[^}]*\\} (\\S+)`, 'gm'))
-  const memory = readFileSync(`/proc/${us.up().child.pid}/status`, 'utf8') // Linux alone
   return [
     figure('… requests to the API', asked('[^"]*'), ''),
     figure('… of them answered with 429', asked('429'), ''),
@@ -129,7 +155,7 @@ const spent = async (us: Acting, before: string, metrics: string): Promise<reado
       atMost: 50,
     }),
     figure('… CPU of the process', sum(/^process_cpu_seconds_total (\S+)/gm), 's'),
-    figure('… memory of the process at most', Number(/^VmHWM:\s+(\d+)/m.exec(memory)?.[1]) / 1_024, 'MiB'),
+    figure('… memory of the process at most', mostMemory(us), 'MiB'),
   ]
 }
 const bucketsIn = (text: string, name: string): readonly (readonly [bound: number, count: number])[] =>
@@ -148,19 +174,20 @@ const longestIn = (before: ReturnType<typeof bucketsIn>, after: ReturnType<typeo
 export const run = async (): Promise<readonly Figure[]> => {
   const { path: nats } = await findNatsServer({ onProgress: progress })
   await using plane = await startControlPlane({ binaries: await findBinaries({ onProgress: progress }) })
-  const nodes = await filled(plane)
+  const { old, fresh } = await filled(plane)
   progress(`bench: ${NODES} nodes with ${NODES * PODS_PER_NODE} pods are there`)
   const metrics = `127.0.0.1:${await freePort()}`
   await using us = await acting({ server: plane.url, token: plane.token, ca: plane.ca, nats, more: ['--metrics', metrics] })
   const judge = await watchBudgets(plane.api)
   const before = await scraped(metrics)
-  const { seconds, blocked, failed } = await drained(us, nodes)
+  const { seconds, blocked, failed } = await drained(us, old)
   await judge.stop()
   const answers = await evictions(plane)
   const ours = await spent(us, before, metrics)
   progress(`bench: drained in ${seconds.toFixed(1)} s; now without us`)
   const alone = await straight(plane)
-  const fewest = Math.min(...names.map((name) => judge.fewest().get(name) ?? Number.NaN))
+  progress('bench: and drains that get nowhere')
+  const nowhere = await stuck(us, plane, fresh)
   const pods = NODES * PODS_PER_NODE
   // As fast as the budgets allow, if scheduling took no time: rounds of as many as may be missing, each as long as a start.
   const byBudgets = Math.ceil(PODS_PER_NODE / MISSING) * STARTS_S
@@ -171,11 +198,12 @@ export const run = async (): Promise<readonly Figure[]> => {
     figure(`… theoretical: one request per pod at ${REQUESTS}/s alone`, pods / REQUESTS, 's'),
     figure('… the control plane alone: the same evictions by a loop without a journal', alone, 's'),
     figure('… drains that failed', failed, '', { atMost: 0 }),
-    figure('… fewest healthy pods of any app at any moment', fewest, 'pods', { atLeast: PODS_PER_NODE - MISSING }),
+    figure('… fewest healthy pods of any app at any moment', fewestOf(judge), 'pods', { atLeast: PODS_PER_NODE - MISSING }),
     figure('… evictions granted (201)', answers.get('201') ?? 0, ''),
     figure('… evictions refused by a budget (429)', answers.get('429') ?? 0, ''),
     figure('… refused per granted', (answers.get('429') ?? 0) / (answers.get('201') ?? Number.NaN), '', { atMost: 2 }),
     figure('… pods that had to wait for their budget', blocked, ''),
     ...ours,
+    ...nowhere,
   ]
 }
