@@ -12,16 +12,13 @@ import { type Figure, figure, median } from './figures.ts'
 const ROUNDS = 3
 const IDLE_MS = 20_000
 
-/** As main.ts' first line starts it, with modules whose types are stripped already (26 MB), as an image has them. */
+/**
+ * What a pod of ours is to be started with: the young generation of `npm start` and of main.ts' first line; one arena, so that
+ * what the threads that uncompress give back is used again; and modules whose types are stripped already (26 MB).
+ */
 const settings = (folder: string) => ({
   execArgv: ['--max-semi-space-size=4'],
-  env: {
-    ...process.env,
-    MALLOC_ARENA_MAX: '1',
-    MALLOC_MMAP_THRESHOLD_: '131072',
-    MALLOC_TRIM_THRESHOLD_: '131072',
-    NODE_COMPILE_CACHE: join(folder, 'compiled'),
-  },
+  env: { ...process.env, MALLOC_ARENA_MAX: '1', NODE_COMPILE_CACHE: join(folder, 'compiled') },
 })
 
 const started = (name: string, parameters: readonly string[], options: Partial<ReturnType<typeof settings>> = {}): ChildProcess =>

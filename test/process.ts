@@ -8,14 +8,13 @@ export type Process = {
   end(signal: NodeJS.Signals): Promise<void>
 }
 
-/** As the first line of main.ts starts it. */
+/** As `npm start` and the first line of main.ts start it. */
 const NODE = ['--max-semi-space-size=4']
-const MALLOC = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
 
 /** `quartermaster` as a process of its own. @param env beside our own; undefined takes a variable away */
 export const startProcess = (args: readonly string[], env: Readonly<Record<string, string | undefined>>): Process => {
   const child = spawn(process.execPath, [...NODE, 'src/main.ts', ...args], {
-    env: { ...process.env, ...MALLOC, ...env },
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const chunks: string[] = []
