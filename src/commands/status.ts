@@ -45,14 +45,18 @@ const statusText = (status: Status): string => {
 const kindsText = (kinds: Status['kinds']): string => {
   const named = (of: readonly { readonly name: string }[]): string => of.map(({ name }) => printable(name)).join(', ')
   const rows = (['streaming', 'listing'] as const).map((state) => [state, named(kinds.filter((kind) => kind.state === state))])
-  const absent = kinds.filter((kind) => kind.state === 'unavailable' && kind.why === 'absent')
+  const { length: absent } = kinds.filter((kind) => kind.state === 'unavailable' && kind.why === 'absent')
   const troubled = kinds.flatMap((kind) => {
     if (kind.state === 'stalled') return [['stalled', `${printable(kind.name)}: ${printable(kind.reason)}`]]
     if (kind.state !== 'unavailable' || kind.why === 'absent') return []
     return [[kind.why, `${printable(kind.name)}: ${printable(kind.reason)}`]]
   })
   return table(
-    [...rows, ...troubled.map(([what = '', text = '']) => [styleText('red', what), text]), ['not installed', named(absent)]]
+    [
+      ...rows,
+      ...troubled.map(([what = '', text = '']) => [styleText('red', what), text]),
+      ['not installed', absent > 0 ? `${absent} others (--format json names them)` : ''],
+    ]
       .filter(([, text]) => text !== '')
       .map(([what = '', text = '']) => [`  ${what}`, text]),
   )

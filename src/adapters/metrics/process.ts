@@ -26,7 +26,7 @@ export const processMetrics = (
   const busy = metrics.histogram(
     {
       name: 'quartermaster_event_loop_cpu_seconds',
-      help: 'CPU time of the main thread from one such call to the next: a delay that is much longer was the machine`s, which had no CPU for us.',
+      help: 'CPU time of the main thread from one such call to the next: a delay that is much longer was that of the machine, which had no CPU for us.',
     },
     SHORT,
   )

@@ -48,6 +48,9 @@ const addressOf = (base: string): { readonly cluster: string | null; readonly ur
   if (!/^https?:\/\//.test(base) || !URL.canParse(base))
     throw new Failed(`"${base}" is no address of OpenCost: opencost=http://HOST:9003`)
   const url = new URL(base)
+  // They would not be sent, and the address stands in messages.
+  if (url.username !== '' || url.password !== '')
+    throw new Failed(`the address of OpenCost at ${url.host} has a user or a password in it: it is asked without; take them out`)
   const cluster = url.searchParams.get('cluster')
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/assets`
   url.search = new URLSearchParams({ window: WINDOW, accumulate: 'true', filter: 'assetType:"node"' }).toString()

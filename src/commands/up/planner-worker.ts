@@ -39,16 +39,23 @@ if (replacement)
   report('policy.replacement: nobody launches nodes here, so plans are made without (`plan` shows what it would save)')
 const settled = Prices.parse(data.prices)
 let prices = settled
+/** Why there are none of the prices that were asked for: nothing is planned on others meanwhile. */
+let unpriced = settled.openCost === undefined ? undefined : 'OpenCost is being asked for prices'
 /** OpenCost is asked anew after so long; while it does not answer its last prices stand. */
 const PRICES_MS = 15 * 60_000
-const askPrices = (): Promise<void> =>
-  askedPrices(settled).then(
-    (asked) => {
-      prices = asked
-      learned += 1
-    },
-    (error: Error) => report(error.message),
-  )
+const FIRST_PRICES_MS = 30_000
+const askPrices = async (): Promise<void> => {
+  try {
+    prices = await askedPrices(settled)
+    learned += 1
+    unpriced = undefined
+  } catch (error) {
+    const { message } = error as Error
+    report(message)
+    if (unpriced !== undefined) unpriced = message
+  }
+  setTimeout(() => void askPrices(), unpriced === undefined ? PRICES_MS : FIRST_PRICES_MS)
+}
 
 const model = createModel(policy)
 /** Objects that the model could not take, and why. */
@@ -67,10 +74,7 @@ const nc = await connect({
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
 })
-if (settled.openCost !== undefined) {
-  await askPrices()
-  setInterval(() => void askPrices(), PRICES_MS)
-}
+if (settled.openCost !== undefined) void askPrices()
 const js = nc.jetstream()
 const plans: KV = await js.views.kv('plans', { history: 1, ttl: PLANS_MS })
 void readObjects(
@@ -121,6 +125,7 @@ const isGood = ({ name, news }: Kind<ModelObject>): boolean => {
 
 /** Why the model can't be planned on now; undefined if it can. */
 const obstacle = (): string | undefined => {
+  if (unpriced !== undefined) return unpriced
   const stale = modelledKinds.find((kind) => !isGood(kind))
   if (stale) {
     const { state = 'never listed', reason } = metas.get(stale.name) ?? {}

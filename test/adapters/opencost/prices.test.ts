@@ -99,3 +99,14 @@ test('opencost: says who does not answer, or how', async () => {
   await expect(openCost('http://127.0.0.1:1').prices()).rejects.toThrow(/127\.0\.0\.1:1.* does not answer/)
   expect(() => openCost('localhost:9003')).toThrow(/is no address of OpenCost/)
 })
+
+test('opencost: an address with a password is refused, and the password is not said', () => {
+  let said = ''
+  try {
+    openCost('http://us:hush@127.0.0.1:9003')
+  } catch (error) {
+    said = String(error)
+  }
+  expect(said).toMatch(/127\.0\.0\.1:9003 has a user or a password in it/)
+  expect(said).not.toMatch(/hush/)
+})
